@@ -1,0 +1,2 @@
+//! The contract between the kernel programs and the sensor.
+#![no_std]

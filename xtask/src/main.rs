@@ -1,0 +1,3 @@
+//! Portreeve's chores: `cargo xtask <command>`.
+
+fn main() {}
