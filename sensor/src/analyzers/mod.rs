@@ -1,0 +1,118 @@
+//! One protocol each: bytes in, the manual's events out. States facts, judges nothing.
+//!
+//! An analyzer is one file and one row of the table below. The row gives its name and its ports, and nothing else in the repository
+//! has to know: dispatch, capture filter and the command line read the table.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::config::limits::Limits;
+use crate::event::{Event, Handler, Verdict};
+use crate::flow::Conn;
+use crate::flow::key::{Direction, Transport};
+use crate::time::Timestamp;
+
+/// What an analyzer did with the bytes it was just offered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// So many were used up; the rest is offered again with what follows.
+    Consumed(usize),
+    /// Not a whole message yet: offer these again when there are more. The stream keeps at most [`Analyzer::PDU_MAX`] of them.
+    More,
+    /// Nothing further in this connection is of interest.
+    Done,
+    /// This is not the protocol that its port promises. The name becomes a weird, once.
+    Violation(&'static str),
+}
+
+/// One protocol's view of one connection: made with it, dropped with it, never shared.
+pub trait Analyzer: Default {
+    /// The most bytes ever kept waiting for a complete message, per direction.
+    const PDU_MAX: usize = 4096;
+
+    /// In-order bytes of a TCP connection: everything not consumed yet, oldest first.
+    fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step;
+
+    /// One datagram of a UDP flow.
+    fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step;
+
+    /// `length` bytes of this direction are missing here; what follows may start in the middle of anything.
+    fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step;
+
+    /// When [`Analyzer::on_deadline`] wants to be called next.
+    fn deadline(&self) -> Timestamp {
+        Timestamp::NEVER
+    }
+
+    /// The deadline has come; `cx.now` is the deadline itself, not the moment at which somebody looked.
+    fn on_deadline(&mut self, _cx: &mut Context<'_>) {}
+
+    /// One side has sent all it ever will; `rest` is what was offered and never consumed.
+    fn on_end(&mut self, _cx: &mut Context<'_>, _direction: Direction, _rest: &[u8]) {}
+
+    /// The connection's state is about to be dropped.
+    fn on_close(&mut self, _cx: &mut Context<'_>) {}
+}
+
+/// What an analyzer may see and say.
+pub struct Context<'a> {
+    /// Packet time.
+    pub now: Timestamp,
+    /// The connection it belongs to.
+    pub conn: &'a mut Conn,
+    /// The bounds.
+    pub limits: &'a Limits,
+    /// What policy has decided so far in this call.
+    pub verdict: Verdict,
+    handler: &'a mut dyn Handler,
+}
+
+impl<'a> Context<'a> {
+    /// A context for one call.
+    pub fn new(now: Timestamp, conn: &'a mut Conn, limits: &'a Limits, handler: &'a mut dyn Handler) -> Self {
+        Context { now, conn, limits, verdict: Verdict::CONTINUE, handler }
+    }
+
+    /// States a fact; policy handles it at once.
+    pub fn emit(&mut self, event: &Event<'_>) {
+        self.verdict |= self.handler.handle(self.now, self.conn, event);
+    }
+
+    /// States something unusual.
+    pub fn weird(&mut self, name: &'static str, addl: &[u8]) {
+        self.emit(&Event::Weird { name, addl });
+    }
+}
+
+/// The table: name, and the ports on which the protocol is expected.
+pub const TABLE: &[Row] =
+    &[Row { service: Service::Portmap, name: "portmap", ports: &[(Transport::Tcp, 111), (Transport::Udp, 111)] }];
+
+/// One row of [`TABLE`].
+#[derive(Debug)]
+pub struct Row {
+    /// The protocol.
+    pub service: Service,
+    /// Its name in logs, settings and on the command line.
+    pub name: &'static str,
+    /// Where it is expected by default.
+    pub ports: &'static [(Transport, u16)],
+}
+
+/// A protocol that has an analyzer, or a name that a connection is known by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Service {
+    /// The portmapper and rpcbind.
+    Portmap,
+}
+
+impl Service {
+    /// Its name in logs.
+    pub fn name(self) -> &'static str {
+        TABLE.iter().find(|row| row.service == self).map_or("", |row| row.name)
+    }
+}

@@ -1,0 +1,83 @@
+//! Where frames come from. The worker is generic over [`Source`]; everything above is tested without a NIC.
+
+pub mod gate;
+
+use std::time::Duration;
+
+pub use gate::{BypassReason, Bypassed, Expectation, ExpectationMode, ExpectationReason, Gate};
+
+use crate::time::Timestamp;
+
+/// One frame, borrowed for the length of one call: no byte of it may be referenced afterwards.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// When it was on the wire.
+    pub at: Timestamp,
+    /// What its first byte belongs to.
+    pub link: Link,
+    /// The captured bytes.
+    pub bytes: &'a [u8],
+    /// Its length on the wire; more than `bytes.len()` if the capture was cut (a snap length).
+    pub wire_len: usize,
+    /// The steering hash, if the kernel program stamped it: lets the shard check that it is the right one.
+    pub hash: Option<u32>,
+}
+
+/// What a frame begins with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// Ethernet II or 802.3, with or without VLAN tags.
+    Ethernet,
+    /// An IPv4 or IPv6 header.
+    RawIp,
+    /// Linux cooked capture, version 1 (16-byte header).
+    LinuxSll,
+    /// Linux cooked capture, version 2 (20-byte header).
+    LinuxSll2,
+    /// BSD loopback: a 4-byte address family in the capturing host's byte order (or, for `DLT_LOOP`, in network order).
+    Null,
+}
+
+/// A source of frames with its own clock.
+pub trait Source {
+    /// Shows up to a batch of waiting frames to `on_frame`, then gives them all back. Returns how many there were.
+    ///
+    /// `on_frame` may talk to the gate: what it asks for holds from the next frame on.
+    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize;
+
+    /// The time of this source: the newest frame's in a replay, the machine's on a live interface. Cheap; read once per batch.
+    fn now(&self) -> Timestamp;
+
+    /// Sleeps until there may be more, at most `limit`.
+    fn wait(&mut self, limit: Duration) -> Wait;
+
+    /// What became of the frames that never reached `on_frame`, since the start.
+    fn losses(&self) -> Losses;
+
+    /// The gate itself, for requests made outside a frame (timers).
+    fn gate(&mut self) -> &mut dyn Gate;
+}
+
+/// Whether a source has more to give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// There may be frames.
+    Ready,
+    /// Nothing came within the limit.
+    Idle,
+    /// There will never be more: the end of a file, or an interface that has vanished.
+    Ended,
+}
+
+/// Frames lost between the gate and the worker, by reason. Each loss is counted in one of these, once.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Losses {
+    /// The fill ring was empty: the kernel had no frame to copy into.
+    pub fill_ring_empty: u64,
+    /// The RX ring was full: the worker was too slow.
+    pub rx_ring_full: u64,
+    /// Descriptors that the kernel refused.
+    pub invalid_descriptors: u64,
+    /// The packet socket's buffer was full (AF_PACKET).
+    pub socket_full: u64,
+}

@@ -1,0 +1,49 @@
+//! Every bound of the program, in one place. Whatever a remote host can make grow has its limit here, and a counter that says it was reached.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The bounds. Sizes are per worker unless they say otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections kept at the same time; the least interesting gives way to the newest.
+    pub connections: usize,
+    /// RPC calls without an answer, per connection; the oldest gives way.
+    pub rpc_pending_calls: usize,
+    /// Bytes of one RPC record over TCP; a longer one is skipped whole.
+    pub rpc_record_bytes: usize,
+    /// Fragments of one RPC record over TCP.
+    pub rpc_record_fragments: usize,
+    /// How long an RPC call waits for its answer, in seconds: the manual's `rpc_timeout`.
+    pub rpc_timeout_seconds: u64,
+    /// Mappings kept of one DUMP answer.
+    pub dump_mappings: usize,
+    /// Bytes of any one text in a record.
+    pub text_bytes: usize,
+    /// Annotations of one connection.
+    pub annotations: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 262_144,
+            rpc_pending_calls: 256,
+            rpc_record_bytes: 65_536,
+            rpc_record_fragments: 64,
+            rpc_timeout_seconds: 24,
+            dump_mappings: 256,
+            text_bytes: 1024,
+            annotations: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// How long an RPC call waits for its answer.
+    pub fn rpc_timeout(&self) -> Duration {
+        Duration::from_secs(self.rpc_timeout_seconds)
+    }
+}

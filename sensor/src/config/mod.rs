@@ -1,0 +1,3 @@
+//! Everything a user can set: settings, limits, policy sets.
+
+pub mod limits;

@@ -1,0 +1,111 @@
+//! Packets become connections, segments become streams. Knows nothing of any protocol above.
+
+pub mod key;
+
+use smallvec::SmallVec;
+
+use crate::analyzers::Service;
+use crate::record::ConnId;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// What the manual calls `connection`: the facts of one connection that every layer above may read, and policy may annotate.
+#[derive(Debug)]
+pub struct Conn {
+    /// uid, addresses and ports.
+    pub id: ConnId,
+    /// When its first packet was on the wire.
+    pub start: Timestamp,
+    /// When its latest packet was on the wire.
+    pub last: Timestamp,
+    /// The side that spoke first, or would have.
+    pub orig: Endpoint,
+    /// The other side.
+    pub resp: Endpoint,
+    /// The analyzer's name for what is spoken, once it is known.
+    pub service: Option<Service>,
+    /// Zeek's `history` letters.
+    pub history: History,
+    /// How often policy has marked it: 0 is not hot.
+    pub hot: u32,
+    /// The manual's `addl`, as a list: rendered only when a record or a notice is written.
+    pub addl: SmallVec<[Annotation; 1]>,
+    /// Bytes that the sensor never saw.
+    pub missed_bytes: u64,
+}
+
+/// One side of a connection.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Endpoint {
+    /// Where it stands.
+    pub state: EndpointState,
+    /// Payload bytes; for TCP from sequence numbers, so that packets that died in the kernel count.
+    pub size: u64,
+    /// Packets seen from it.
+    pub packets: u64,
+    /// Bytes of those packets from the IP header on.
+    pub ip_bytes: u64,
+}
+
+/// The manual's endpoint states (`TCP_INACTIVE` ... `TCP_RESET`; for UDP only the first two kinds).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub enum EndpointState {
+    /// Has sent nothing.
+    #[default]
+    Inactive,
+    /// Has sent its initial SYN.
+    SynSent,
+    /// Has sent its SYN-ACK.
+    SynAckSent,
+    /// Is active, but its start was not seen.
+    Partial,
+    /// The handshake is done (for UDP: has sent something).
+    Established,
+    /// Has sent its FIN.
+    Closed,
+    /// Has sent a RST.
+    Reset,
+}
+
+/// Zeek's `history`: one letter per kind of event, upper case for the originator.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct History {
+    letters: SmallVec<[u8; 14]>,
+}
+
+impl History {
+    /// The letters so far.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.letters).unwrap_or("")
+    }
+
+    /// Appends a letter; at most 64 are kept.
+    pub fn push(&mut self, letter: u8) {
+        if self.letters.len() < 64 {
+            self.letters.push(letter);
+        }
+    }
+
+    /// Whether the letter is there already.
+    pub fn contains(&self, letter: u8) -> bool {
+        self.letters.contains(&letter)
+    }
+}
+
+/// One annotation of the manual's `addl`: structured here, words only in a record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Annotation {
+    /// Words of our own.
+    Words(&'static str),
+    /// Words with something from the wire or from the policy in them, already put together (rare paths only).
+    Text(Text),
+    /// `<program> -> <port>/<transport>` of a portmapper answer.
+    Mapping {
+        /// RPC program number.
+        program: u32,
+        /// Its port; 0: not registered.
+        port: u16,
+        /// TCP or UDP.
+        transport: key::Transport,
+    },
+}

@@ -1,0 +1,198 @@
+//! Log records: what each log contains, defined once. Only sinks know formats.
+
+mod define;
+mod value;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub use define::{Column, Log};
+pub use value::Value;
+
+use crate::flow::key::{FlowKey, Transport};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// A connection's unique name, in every record about it: `C` and base-62 digits of 96 bits, as Zeek writes it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Uid(pub u128);
+
+/// uid, addresses and ports: the five columns that most logs begin with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConnId {
+    /// The unique name.
+    pub uid: Uid,
+    /// Addresses, ports and transport.
+    pub key: FlowKey,
+}
+
+define::record! {
+    /// One line per connection: Zeek's conn.log, and the manual's annotations.
+    ConnRecord => "conn" {
+        ts: Timestamp,
+        id: ConnId,
+        proto: Transport,
+        service: Option<Text>,
+        duration: Option<Duration>,
+        orig_bytes: Option<u64>,
+        resp_bytes: Option<u64>,
+        conn_state: &'static str,
+        local_orig: bool,
+        local_resp: bool,
+        missed_bytes: u64,
+        history: Option<Text>,
+        orig_pkts: u64,
+        orig_ip_bytes: u64,
+        resp_pkts: u64,
+        resp_ip_bytes: u64,
+        hot: Option<u64>,
+        addl: Option<Text>,
+    }
+}
+
+define::record! {
+    /// One line per portmapper or rpcbind call, answered or not.
+    PortmapRecord => "portmap" {
+        ts: Timestamp,
+        id: ConnId,
+        proc_name as "proc": &'static str,
+        ok: bool,
+        status: &'static str,
+        xid: u64,
+        prog: Option<u64>,
+        prog_name: Option<Text>,
+        vers: Option<u64>,
+        prot: Option<Text>,
+        port: Option<u16>,
+        addr: Option<Text>,
+        owner: Option<Text>,
+        call_proc: Option<u64>,
+        arg_size: Option<u64>,
+        mappings: Option<Box<[Mapping]>>,
+        pm_vers: u64,
+        auth_flavor: Option<Text>,
+        machine_name: Option<Text>,
+        uid as "auth_uid": Option<u64>,
+        gid as "auth_gid": Option<u64>,
+        rtt: Option<Duration>,
+        call_len: u64,
+        reply_len: Option<u64>,
+        logged_reason: Option<Text>,
+    }
+}
+
+define::record! {
+    /// Something that policy wants a person to see, under the manual's name.
+    NoticeRecord => "notice" {
+        ts: Timestamp,
+        id: Option<ConnId>,
+        proto: Option<Transport>,
+        note: &'static str,
+        msg: Text,
+        sub: Option<Text>,
+        src: Option<IpAddr>,
+        dst: Option<IpAddr>,
+        p: Option<u16>,
+        n: Option<u64>,
+        user: Option<Text>,
+        filename: Option<Text>,
+        actions: &'static str,
+        suppress_for: Duration,
+    }
+}
+
+define::record! {
+    /// Something unusual, under the manual's or Zeek's name.
+    WeirdRecord => "weird" {
+        ts: Timestamp,
+        id: Option<ConnId>,
+        src: Option<IpAddr>,
+        dst: Option<IpAddr>,
+        name: &'static str,
+        addl: Option<Text>,
+        notice: bool,
+        suppressed: Option<u64>,
+    }
+}
+
+/// One mapping of a DUMP answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// RPC program number.
+    pub program: u32,
+    /// Its version.
+    pub version: u32,
+    /// TCP or UDP, as far as the netid or the protocol number says.
+    pub transport: Transport,
+    /// The port.
+    pub port: u16,
+}
+
+/// One event of the stream that `--events` writes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EventRecord {
+    /// When it was raised.
+    pub ts: Timestamp,
+    /// The connection.
+    pub id: ConnId,
+    /// The manual's name.
+    pub event: &'static str,
+    /// Its parameters, under the manual's names.
+    pub fields: Vec<(&'static str, Value<'static>)>,
+}
+
+/// A record on its way to a log.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "each variant is its record")]
+pub enum Record {
+    Conn(ConnRecord),
+    Portmap(PortmapRecord),
+    Notice(Box<NoticeRecord>),
+    Weird(WeirdRecord),
+    Event(Box<EventRecord>),
+}
+
+/// What a worker tells the collector.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Message {
+    /// A line for a log.
+    Record(Record),
+    /// A fact that counts across shards.
+    Fact(Fact),
+}
+
+/// Facts for the detectors that see all shards.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Fact {
+    /// A portmapper answer named this endpoint: the manual's `RPC_server_map`.
+    ServiceLearned {
+        /// When.
+        ts: Timestamp,
+        /// The server.
+        server: IpAddr,
+        /// The port.
+        port: u16,
+        /// TCP or UDP.
+        transport: Transport,
+        /// The RPC program.
+        program: u32,
+    },
+    /// A mapping was removed.
+    ServiceForgotten {
+        /// When.
+        ts: Timestamp,
+        /// The server.
+        server: IpAddr,
+        /// The RPC program.
+        program: u32,
+    },
+}
+
+impl Message {
+    /// Notices are the last to be lost.
+    pub fn is_notice(&self) -> bool {
+        matches!(self, Message::Record(Record::Notice(_)))
+    }
+}
+
+const _: () = assert!(size_of::<Message>() <= 640, "a message is copied through a queue: keep it small");

@@ -1,0 +1,91 @@
+//! The values that records are made of, and the types that turn into them.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::define::{Column, Field};
+use super::{ConnId, Mapping, Uid};
+use crate::flow::key::Transport;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// One value, on its way to a sink.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Value<'a> {
+    Unset,
+    Time(Timestamp),
+    Interval(Duration),
+    Uid(Uid),
+    /// Our own words: nothing to escape but what a format itself requires.
+    Word(&'static str),
+    /// Bytes from the wire: hostile.
+    Text(Cow<'a, Text>),
+    Count(u64),
+    Double(f64),
+    Bool(bool),
+    Addr(IpAddr),
+    Port(u16),
+    Mappings(Cow<'a, [Mapping]>),
+}
+
+macro_rules! field {
+    ($type:ty, $kind:literal, |$value:ident| $make:expr) => {
+        impl Field for $type {
+            fn columns(name: &'static str, out: &mut Vec<Column>) {
+                out.push(Column { name, kind: $kind });
+            }
+
+            fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+                let $value = self;
+                out(name, $make);
+            }
+        }
+    };
+}
+
+field!(Timestamp, "time", |v| Value::Time(*v));
+field!(Duration, "interval", |v| Value::Interval(*v));
+field!(Text, "string", |v| Value::Text(Cow::Borrowed(v)));
+field!(&'static str, "string", |v| Value::Word(v));
+field!(u64, "count", |v| Value::Count(*v));
+field!(f64, "double", |v| Value::Double(*v));
+field!(bool, "bool", |v| Value::Bool(*v));
+field!(IpAddr, "addr", |v| Value::Addr(*v));
+field!(u16, "port", |v| Value::Port(*v));
+field!(Transport, "enum", |v| Value::Word(v.name()));
+field!(Box<[Mapping]>, "vector[string]", |v| Value::Mappings(Cow::Borrowed(v)));
+
+impl<T: Field> Field for Option<T> {
+    fn columns(name: &'static str, out: &mut Vec<Column>) {
+        T::columns(name, out);
+    }
+
+    fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+        match self {
+            Some(value) => value.visit(name, out),
+            None => {
+                let mut columns = Vec::new();
+                T::columns(name, &mut columns);
+                columns.iter().for_each(|column| out(column.name, Value::Unset));
+            }
+        }
+    }
+}
+
+impl Field for ConnId {
+    fn columns(_name: &'static str, out: &mut Vec<Column>) {
+        let column = |name, kind| Column { name, kind };
+        out.extend([column("uid", "string"), column("id.orig_h", "addr"), column("id.orig_p", "port")]);
+        out.extend([column("id.resp_h", "addr"), column("id.resp_p", "port")]);
+    }
+
+    fn visit(&self, _name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+        out("uid", Value::Uid(self.uid));
+        out("id.orig_h", Value::Addr(self.key.orig_h));
+        out("id.orig_p", Value::Port(self.key.orig_p));
+        out("id.resp_h", Value::Addr(self.key.resp_h));
+        out("id.resp_p", Value::Port(self.key.resp_p));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a worker counts. One thread writes, anybody reads; each worker's counters have cache lines of their own.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter with one writer: a plain load and store, no locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts one more.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Counts `n` more.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Remembers a level (of a table, of a clock).
+    pub fn set(&self, level: u64) {
+        self.0.store(level, Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct $name { $($(#[$field_doc])* pub $field: Counter),+ }
+
+        impl $name {
+            /// Every counter with its name, in order.
+            pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field.get())),+]
+            }
+        }
+    };
+}
+
+counters! {
+    /// What became of each frame that reached a worker: exactly one of these per frame, so that the ledger closes.
+    FrameOutcomes {
+        /// A TCP segment of a connection.
+        tcp,
+        /// A UDP datagram of a flow.
+        udp,
+        /// A fragment kept until its datagram is whole.
+        fragment_held,
+        /// An ICMP message.
+        icmp,
+        /// Decoded (out of a tunnel, out of fragments), and nobody's: no watched port, no expectation.
+        not_wanted,
+        /// Neither IPv4 nor IPv6.
+        not_ip,
+        /// IP, but neither TCP, UDP nor ICMP.
+        other_protocol,
+        /// Shorter than its headers say, or than the snap length allows to decode.
+        truncated,
+        /// Headers that contradict themselves.
+        malformed,
+        /// A TCP or UDP checksum that does not fit, where they are checked.
+        bad_checksum,
+        /// A fragment that could not be kept: a bound was reached.
+        fragment_dropped,
+    }
+}
+
+counters! {
+    /// Everything else a worker counts.
+    WorkerCounters {
+        /// Frames handed over by the source.
+        frames,
+        /// Their bytes.
+        bytes,
+        /// The newest packet time seen, in nanoseconds.
+        clock_nanos,
+        /// Frames that belonged to another shard: steering is broken if this is not 0.
+        wrong_shard,
+        /// Connections opened.
+        connections_opened,
+        /// Connections that gave way to newer ones because the table was full.
+        connections_evicted,
+        /// Connections in the table now.
+        connections_open,
+        /// Out-of-order bytes that found no room.
+        reassembly_dropped,
+        /// Panics caught in an analyzer.
+        analyzer_panics,
+        /// Weirds not written because of sampling or de-duplication.
+        weirds_suppressed,
+        /// Notices not written because of suppression.
+        notices_suppressed,
+    }
+}
+
+/// The counters of one worker.
+#[derive(Debug, Default)]
+pub struct WorkerStats {
+    /// What became of each frame.
+    pub outcomes: FrameOutcomes,
+    /// The rest.
+    pub counters: WorkerCounters,
+}
