@@ -1,0 +1,335 @@
+//! The settings: one tree, each with a default that suits a machine nobody has tuned.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::layers;
+use super::limits::Limits;
+use super::ports::PortSpec;
+use crate::error::Result;
+
+/// Everything a user can set, checked. Made once, at the start; nothing changes it afterwards.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Worker threads; 0: as many as the machine has cores to spare (live), one (files).
+    pub workers: usize,
+    /// What keys the hash tables and the uids; 0: from the machine's entropy (live), always the same (files).
+    pub seed: u64,
+    /// Where packets come from.
+    pub capture: CaptureSettings,
+    /// What is done with packets before they are connections.
+    pub decode: DecodeSettings,
+    /// On which ports each analyzer listens.
+    pub ports: PortChanges,
+    /// What is ours.
+    pub site: SiteSettings,
+    /// Unusual events.
+    pub weird: WeirdSettings,
+    /// Notices.
+    pub notice: NoticeSettings,
+    /// The portmapper's policy.
+    pub portmap: PortmapSettings,
+    /// The logs.
+    pub output: OutputSettings,
+    /// Changes to the manual's named sets.
+    pub policy: PolicyChanges,
+    /// Every bound of the program.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// The defaults, then the file, then each `key=value`, later ones winning.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a name that does not exist (the nearest one is named) or a value of the wrong kind, with its
+    /// file and line.
+    pub fn load(config_file: Option<&Path>, sets: &[String]) -> Result<Settings> {
+        layers::load(config_file, sets)
+    }
+}
+
+/// Where packets come from, and how.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CaptureSettings {
+    /// Whether the interface carries copies only, or the machine's own traffic.
+    pub mode: CaptureMode,
+    /// Through what the packets come.
+    pub source: CaptureSource,
+    /// Who decides which worker gets a packet.
+    pub steering: Steering,
+    /// Descriptors of each AF_XDP ring; a power of two.
+    pub ring_depth: u32,
+    /// Frames taken from a ring at a time.
+    pub batch: u32,
+    /// How long a worker polls its rings before it sleeps, in microseconds.
+    pub spin_micros: u64,
+    /// Whether zero-copy is tried before copy mode.
+    pub zero_copy: bool,
+    /// Whether the kernel's generic XDP may be used where the driver has none: much slower, and only on request.
+    pub generic: bool,
+    /// Whether `tap` may take over an interface that carries an address or the default route.
+    pub take_over: bool,
+    /// Bytes of the packet socket's buffer (AF_PACKET).
+    pub socket_bytes: usize,
+    /// Whether the interface is switched to promiscuous mode.
+    pub promiscuous: bool,
+}
+
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        CaptureSettings {
+            mode: CaptureMode::Tap,
+            source: CaptureSource::Auto,
+            steering: Steering::Hash,
+            ring_depth: 32_768,
+            batch: 64,
+            spin_micros: 50,
+            zero_copy: true,
+            generic: false,
+            take_over: false,
+            socket_bytes: 64 << 20,
+            promiscuous: true,
+        }
+    }
+}
+
+/// Whether the interface carries copies only.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaptureMode {
+    /// Copies only: what the sensor does not want is dropped.
+    #[default]
+    Tap,
+    /// The machine's own traffic: nothing is taken from it, matching packets are cloned.
+    Host,
+}
+
+/// Through what packets come.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureSource {
+    /// AF_XDP where the kernel has it, otherwise AF_PACKET.
+    #[default]
+    Auto,
+    /// AF_XDP only.
+    AfXdp,
+    /// AF_PACKET only.
+    AfPacket,
+}
+
+/// Who decides which worker gets a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Steering {
+    /// The kernel program hashes the two addresses: right on every NIC.
+    #[default]
+    Hash,
+    /// The NIC's queue: only where its own hash is symmetric and there are as many queues as workers.
+    Queue,
+}
+
+/// What is done with packets before they are connections.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecodeSettings {
+    /// Whether TCP and UDP checksums are verified. Off where the NIC fills them in after the capture (offloads, host mode).
+    pub checksums: bool,
+    /// Whether tunnels (GRE, IP in IP, VXLAN, GENEVE) are looked into.
+    pub tunnels: bool,
+    /// What the kernel program does with fragments that no first fragment announced.
+    pub fragments: Fragments,
+    /// What the kernel program does with packets that it cannot parse.
+    pub unparsed: Unparsed,
+}
+
+/// What the kernel program does with later fragments.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fragments {
+    /// Those that follow a wanted first fragment are captured.
+    #[default]
+    Follow,
+    /// All are captured.
+    All,
+    /// None is captured.
+    None,
+}
+
+/// What the kernel program does with packets that it cannot parse.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unparsed {
+    /// They are counted by reason and left out.
+    #[default]
+    Count,
+    /// They are captured: the sensor decodes more than the kernel program can.
+    Capture,
+}
+
+/// On which ports each analyzer listens: changes to the analyzer table, by analyzer name.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortChanges {
+    /// Instead of the table's ports.
+    pub replace: BTreeMap<String, Vec<PortSpec>>,
+    /// Besides them.
+    pub add: BTreeMap<String, Vec<PortSpec>>,
+    /// Not these of them.
+    pub remove: BTreeMap<String, Vec<PortSpec>>,
+}
+
+/// What is ours.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteSettings {
+    /// The manual's `local_nets`.
+    pub local_nets: Vec<IpNet>,
+    /// The manual's `neighbor_nets`.
+    pub neighbor_nets: Vec<IpNet>,
+}
+
+/// Unusual events: how often each is written. What is done with each name is the set `weird_action`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WeirdSettings {
+    /// How long a weird of the same name on the same connection is not written again, in seconds.
+    pub repeat_seconds: u64,
+    /// How long a notice per connection, per originator or once is remembered, in seconds.
+    pub notice_memory_seconds: u64,
+    /// How many of one name are written before sampling begins.
+    pub sampling_threshold: u64,
+    /// One of so many is written after that; 0: none.
+    pub sampling_rate: u64,
+    /// How long a name that is quiet stays sampled, in seconds.
+    pub sampling_duration_seconds: u64,
+    /// Names that are never sampled.
+    pub sampling_exempt: Vec<String>,
+}
+
+impl Default for WeirdSettings {
+    fn default() -> Self {
+        WeirdSettings {
+            repeat_seconds: 600,
+            notice_memory_seconds: 86_400,
+            sampling_threshold: 25,
+            sampling_rate: 1000,
+            sampling_duration_seconds: 600,
+            sampling_exempt: Vec::new(),
+        }
+    }
+}
+
+/// Notices: what is done with each kind, and how often.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NoticeSettings {
+    /// How long the same notice about the same thing is not written again, in seconds.
+    pub suppress_seconds: u64,
+    /// The same for single kinds.
+    pub suppress: BTreeMap<String, u64>,
+    /// What is done with single kinds; the others are `alarm`.
+    pub actions: BTreeMap<String, NoticeAction>,
+}
+
+impl Default for NoticeSettings {
+    fn default() -> Self {
+        NoticeSettings { suppress_seconds: 3600, suppress: BTreeMap::new(), actions: BTreeMap::new() }
+    }
+}
+
+/// What is done with a notice.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeAction {
+    /// Nothing.
+    Ignore,
+    /// Written, for the record: the manual's NOTICE_FILE.
+    Log,
+    /// Written, for a person: the manual's NOTICE_ALARM_ALWAYS.
+    #[default]
+    Alarm,
+}
+
+/// The portmapper's policy, besides the named sets.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PortmapSettings {
+    /// Whether calls that failed, or were never answered, are reported as well as logged. The manual's policy: no.
+    pub report_failed_attempts: bool,
+    /// How long the same access is not reported again, in seconds.
+    pub report_memory_seconds: u64,
+    /// Bytes of annotation of one connection; `...` stands for the rest.
+    pub max_addl_len: usize,
+}
+
+impl PortmapSettings {
+    /// How long the same access is not reported again.
+    pub fn report_memory(&self) -> Duration {
+        Duration::from_secs(self.report_memory_seconds)
+    }
+}
+
+impl Default for PortmapSettings {
+    fn default() -> Self {
+        PortmapSettings { report_failed_attempts: false, report_memory_seconds: 86_400, max_addl_len: 80 }
+    }
+}
+
+/// The logs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutputSettings {
+    /// Where they are written.
+    pub log_dir: PathBuf,
+    /// How.
+    pub format: OutputFormat,
+    /// A log is closed and a new one begun at so many bytes; 0: never.
+    pub rotate_bytes: u64,
+    /// A log is closed and a new one begun after so many seconds; 0: never.
+    pub rotate_seconds: u64,
+    /// Messages that may wait between a worker and the collector.
+    pub queue: usize,
+}
+
+impl Default for OutputSettings {
+    fn default() -> Self {
+        OutputSettings {
+            log_dir: PathBuf::from("."),
+            format: OutputFormat::ZeekJson,
+            rotate_bytes: 0,
+            rotate_seconds: 0,
+            queue: 65_536,
+        }
+    }
+}
+
+/// The shape of the logs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutputFormat {
+    /// JSON lines with Zeek's names.
+    #[default]
+    ZeekJson,
+    /// Zeek's tab-separated values.
+    ZeekTsv,
+    /// Suricata's EVE.
+    Eve,
+}
+
+/// Changes to the manual's named sets, under their own names.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyChanges {
+    /// Sets that are replaced whole.
+    pub replace: toml::Table,
+    /// Members that are added; a table's entry of the same key is overwritten.
+    pub add: toml::Table,
+    /// Members that are taken out; of a table, a list of keys.
+    pub remove: toml::Table,
+}
