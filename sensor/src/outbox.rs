@@ -1,11 +1,12 @@
 //! From a worker to the collector: a bounded queue that never makes a live worker wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{Ordering, fence};
 
 use crossbeam::queue::ArrayQueue;
 
 use crate::record::Message;
+use crate::stats::Counter;
 
 /// Slots kept free for notices: they are the last to be lost.
 const RESERVED_FOR_NOTICES: usize = 1024;
@@ -19,46 +20,62 @@ pub enum WhenFull {
     Wait,
 }
 
-/// The worker's end.
+/// The worker's end. When the last clone of it is dropped, the collector knows that nothing more will come.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    queue: Arc<ArrayQueue<Message>>,
-    lost: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     when_full: WhenFull,
 }
 
 /// The collector's end.
 #[derive(Debug)]
 pub struct Inbox {
-    queue: Arc<ArrayQueue<Message>>,
-    lost: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: ArrayQueue<Message>,
+    offered: Counter,
+    lost: Counter,
+    lost_notices: Counter,
 }
 
 /// A queue of `slots` messages.
 pub fn outbox(slots: usize, when_full: WhenFull) -> (Outbox, Inbox) {
-    let queue = Arc::new(ArrayQueue::new(slots.max(2 * RESERVED_FOR_NOTICES)));
-    let lost = Arc::new(AtomicU64::new(0));
-    (Outbox { queue: Arc::clone(&queue), lost: Arc::clone(&lost), when_full }, Inbox { queue, lost })
+    let shared = Arc::new(Shared {
+        queue: ArrayQueue::new(slots.max(2 * RESERVED_FOR_NOTICES)),
+        offered: Counter::default(),
+        lost: Counter::default(),
+        lost_notices: Counter::default(),
+    });
+    (Outbox { shared: Arc::clone(&shared), when_full }, Inbox { shared })
 }
 
 impl Outbox {
     /// Hands a message over, or counts it as lost.
     pub fn push(&self, message: Message) {
+        self.shared.offered.inc();
         match self.when_full {
-            WhenFull::Wait => {
-                let mut message = message;
-                while let Err(back) = self.queue.push(message) {
-                    message = back;
-                    std::thread::yield_now();
-                }
-            }
-            WhenFull::Drop => {
-                let room = self.queue.capacity().saturating_sub(self.queue.len());
-                let admitted = message.is_notice() || room > RESERVED_FOR_NOTICES;
-                if !admitted || self.queue.push(message).is_err() {
-                    self.lost.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+            WhenFull::Wait => self.push_patiently(message),
+            WhenFull::Drop => self.push_at_once(message),
+        }
+    }
+
+    fn push_patiently(&self, mut message: Message) {
+        while let Err(back) = self.shared.queue.push(message) {
+            message = back;
+            std::thread::yield_now();
+        }
+    }
+
+    fn push_at_once(&self, message: Message) {
+        let room = self.shared.queue.capacity().saturating_sub(self.shared.queue.len());
+        let is_notice = message.is_notice();
+        let admitted = is_notice || room > RESERVED_FOR_NOTICES;
+        if !admitted || self.shared.queue.push(message).is_err() {
+            self.shared.lost.inc();
+            self.shared.lost_notices.add(u64::from(is_notice));
         }
     }
 }
@@ -66,11 +83,28 @@ impl Outbox {
 impl Inbox {
     /// The oldest message, if there is one.
     pub fn pop(&self) -> Option<Message> {
-        self.queue.pop()
+        self.shared.queue.pop()
+    }
+
+    /// Whether the worker is gone. What it pushed before may still be there: ask this first, then drain.
+    pub fn is_closed(&self) -> bool {
+        let closed = Arc::strong_count(&self.shared) == 1;
+        fence(Ordering::Acquire);
+        closed
+    }
+
+    /// Messages that the worker wanted to hand over, with those that found no room.
+    pub fn offered(&self) -> u64 {
+        self.shared.offered.get()
     }
 
     /// Messages that found no room.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.shared.lost.get()
+    }
+
+    /// Those of them that were notices.
+    pub fn lost_notices(&self) -> u64 {
+        self.shared.lost_notices.get()
     }
 }

@@ -24,6 +24,12 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Annotations of one connection.
     pub annotations: usize,
+    /// Servers whose RPC services are remembered, in the whole program; the one learned first gives way.
+    pub learned_servers: usize,
+    /// Services remembered of one server; the oldest gives way.
+    pub learned_services_per_server: usize,
+    /// How long a learned service is believed, in seconds, after a portmapper last named it.
+    pub learned_service_seconds: u64,
 }
 
 impl Default for Limits {
@@ -37,6 +43,9 @@ impl Default for Limits {
             dump_mappings: 256,
             text_bytes: 1024,
             annotations: 16,
+            learned_servers: 16_384,
+            learned_services_per_server: 64,
+            learned_service_seconds: 86_400,
         }
     }
 }

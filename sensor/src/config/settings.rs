@@ -289,6 +289,8 @@ pub struct OutputSettings {
     pub log_dir: PathBuf,
     /// How.
     pub format: OutputFormat,
+    /// Where the event stream goes, if anywhere: `--events`.
+    pub events: Option<PathBuf>,
     /// A log is closed and a new one begun at so many bytes; 0: never.
     pub rotate_bytes: u64,
     /// A log is closed and a new one begun after so many seconds; 0: never.
@@ -302,6 +304,7 @@ impl Default for OutputSettings {
         OutputSettings {
             log_dir: PathBuf::from("."),
             format: OutputFormat::ZeekJson,
+            events: None,
             rotate_bytes: 0,
             rotate_seconds: 0,
             queue: 65_536,
@@ -310,7 +313,7 @@ impl Default for OutputSettings {
 }
 
 /// The shape of the logs.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputFormat {
     /// JSON lines with Zeek's names.
@@ -320,6 +323,9 @@ pub enum OutputFormat {
     ZeekTsv,
     /// Suricata's EVE.
     Eve,
+    /// Nothing is written, everything is counted: for measurements.
+    #[value(hide = true)]
+    Null,
 }
 
 /// Changes to the manual's named sets, under their own names.

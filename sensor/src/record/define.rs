@@ -1,6 +1,6 @@
 //! The `record!` macro: one definition gives the struct, its columns and their order.
 
-use super::Value;
+use super::{ConnId, Value};
 
 /// A column of a log: its name, and its type in Zeek's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,25 @@ pub trait Log {
 
     /// Shows each value in the order of [`Log::columns`]; an unset one is [`Value::Unset`].
     fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>));
+
+    /// The connection it is about.
+    fn conn_id(&self) -> Option<&ConnId>;
+}
+
+impl<T: Log> Log for Box<T> {
+    const PATH: &'static str = T::PATH;
+
+    fn columns() -> Vec<Column> {
+        T::columns()
+    }
+
+    fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+        T::visit(self, out);
+    }
+
+    fn conn_id(&self) -> Option<&ConnId> {
+        T::conn_id(self)
+    }
 }
 
 /// A type that may be a field of a record.
@@ -30,10 +49,15 @@ pub trait Field {
 
     /// Shows its value or values.
     fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>));
+
+    /// The connection, if this field is one.
+    fn conn_id(&self) -> Option<&ConnId> {
+        None
+    }
 }
 
 macro_rules! record {
-    ($(#[$doc:meta])* $record:ident => $path:literal { $($field:ident $(as $name:literal)? : $kind:ty),+ $(,)? }) => {
+    ($(#[$doc:meta])* $record:ident => $path:literal { $($field:ident $(as $name:literal)? $(of $zeek:literal)? : $kind:ty),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Debug)]
         #[expect(missing_docs, reason = "the columns carry Zeek's names; the README says what each one means")]
@@ -44,12 +68,19 @@ macro_rules! record {
 
             fn columns() -> Vec<$crate::record::Column> {
                 let mut columns = Vec::new();
-                $(<$kind as $crate::record::define::Field>::columns($crate::record::define::name!($field $($name)?), &mut columns);)+
+                $(
+                    <$kind as $crate::record::define::Field>::columns($crate::record::define::name!($field $($name)?), &mut columns);
+                    $(columns.last_mut().into_iter().for_each(|column: &mut $crate::record::Column| column.kind = $zeek);)?
+                )+
                 columns
             }
 
             fn visit(&self, out: &mut dyn FnMut(&'static str, $crate::record::Value<'_>)) {
                 $($crate::record::define::Field::visit(&self.$field, $crate::record::define::name!($field $($name)?), out);)+
+            }
+
+            fn conn_id(&self) -> Option<&$crate::record::ConnId> {
+                None$(.or($crate::record::define::Field::conn_id(&self.$field)))+
             }
         }
     };
@@ -64,4 +95,57 @@ macro_rules! name {
     };
 }
 
-pub(crate) use {name, record};
+/// One enum of all records, and one of their logs, from one list.
+macro_rules! logs {
+    ($($log:ident($record:ty)),+ $(,)?) => {
+        /// A record on its way to a log.
+        #[derive(Clone, PartialEq, Debug)]
+        #[expect(missing_docs, reason = "each variant is its record")]
+        pub enum Record { $($log($record)),+ }
+
+        /// A log, without its contents: what counts are kept by.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[expect(missing_docs, reason = "each variant is its record")]
+        pub enum LogName { $($log),+ }
+
+        impl LogName {
+            /// Every log, in the order of the variants.
+            pub const ALL: &'static [LogName] = &[$(LogName::$log),+];
+
+            /// Its name, and its file's without the suffix.
+            pub const fn path(self) -> &'static str {
+                match self { $(LogName::$log => <$record as Log>::PATH),+ }
+            }
+
+            /// Its columns, in order.
+            pub fn columns(self) -> Vec<Column> {
+                match self { $(LogName::$log => <$record as Log>::columns()),+ }
+            }
+        }
+
+        impl Record {
+            /// The log that it is a line of.
+            pub const fn log(&self) -> LogName {
+                match self { $(Record::$log(_) => LogName::$log),+ }
+            }
+
+            /// Shows each value in the order of the log's columns.
+            pub fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+                match self { $(Record::$log(record) => record.visit(out)),+ }
+            }
+
+            /// The connection it is about.
+            pub fn conn_id(&self) -> Option<&ConnId> {
+                match self { $(Record::$log(record) => record.conn_id()),+ }
+            }
+        }
+
+        $(impl From<$record> for Record {
+            fn from(record: $record) -> Self {
+                Record::$log(record)
+            }
+        })+
+    };
+}
+
+pub(crate) use {logs, name, record};

@@ -55,7 +55,7 @@ define::record! {
     PortmapRecord => "portmap" {
         ts: Timestamp,
         id: ConnId,
-        proc_name as "proc": &'static str,
+        proc_name as "proc" of "enum": &'static str,
         ok: bool,
         status: &'static str,
         xid: u64,
@@ -87,7 +87,7 @@ define::record! {
         ts: Timestamp,
         id: Option<ConnId>,
         proto: Option<Transport>,
-        note: &'static str,
+        note of "enum": &'static str,
         msg: Text,
         sub: Option<Text>,
         src: Option<IpAddr>,
@@ -96,7 +96,7 @@ define::record! {
         n: Option<u64>,
         user: Option<Text>,
         filename: Option<Text>,
-        actions: &'static str,
+        actions: &'static [&'static str],
         suppress_for: Duration,
     }
 }
@@ -106,11 +106,11 @@ define::record! {
     WeirdRecord => "weird" {
         ts: Timestamp,
         id: Option<ConnId>,
-        src: Option<IpAddr>,
-        dst: Option<IpAddr>,
         name: &'static str,
         addl: Option<Text>,
         notice: bool,
+        src: Option<IpAddr>,
+        dst: Option<IpAddr>,
         suppressed: Option<u64>,
     }
 }
@@ -141,10 +141,7 @@ pub struct EventRecord {
     pub fields: Vec<(&'static str, Value<'static>)>,
 }
 
-/// A record on its way to a log.
-#[derive(Clone, PartialEq, Debug)]
-#[expect(missing_docs, reason = "each variant is its record")]
-pub enum Record {
+define::logs! {
     Conn(ConnRecord),
     Portmap(PortmapRecord),
     Notice(Box<NoticeRecord>),
@@ -154,20 +151,45 @@ pub enum Record {
 
 /// What a worker tells the collector.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Message {
-    /// A line for a log.
+pub struct Message {
+    /// Packet time of what caused it (for a timer: its deadline): the collector of a replay merges the workers by it.
+    pub at: Timestamp,
+    /// What is told.
+    pub content: Content,
+}
+
+/// A line for a log, or a fact for the detectors.
+#[derive(Clone, PartialEq, Debug)]
+#[expect(missing_docs, reason = "the types say it")]
+pub enum Content {
     Record(Record),
-    /// A fact that counts across shards.
     Fact(Fact),
 }
+
+impl Message {
+    /// A line for a log, caused at `at`.
+    pub fn record(at: Timestamp, record: impl Into<Record>) -> Self {
+        Message { at, content: Content::Record(record.into()) }
+    }
+
+    /// A fact, caused at `at`.
+    pub fn fact(at: Timestamp, fact: Fact) -> Self {
+        Message { at, content: Content::Fact(fact) }
+    }
+
+    /// Notices are the last to be lost.
+    pub fn is_notice(&self) -> bool {
+        matches!(self.content, Content::Record(Record::Notice(_)))
+    }
+}
+
+const _: () = assert!(size_of::<Message>() <= 640, "a message is copied through a queue: keep it small");
 
 /// Facts for the detectors that see all shards.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fact {
     /// A portmapper answer named this endpoint: the manual's `RPC_server_map`.
     ServiceLearned {
-        /// When.
-        ts: Timestamp,
         /// The server.
         server: IpAddr,
         /// The port.
@@ -176,23 +198,14 @@ pub enum Fact {
         transport: Transport,
         /// The RPC program.
         program: u32,
+        /// Its name, as policy knows it: what later connections to that port are called in conn.log.
+        name: Text,
     },
     /// A mapping was removed.
     ServiceForgotten {
-        /// When.
-        ts: Timestamp,
         /// The server.
         server: IpAddr,
         /// The RPC program.
         program: u32,
     },
 }
-
-impl Message {
-    /// Notices are the last to be lost.
-    pub fn is_notice(&self) -> bool {
-        matches!(self, Message::Record(Record::Notice(_)))
-    }
-}
-
-const _: () = assert!(size_of::<Message>() <= 640, "a message is copied through a queue: keep it small");

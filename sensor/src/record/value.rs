@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::define::{Column, Field};
-use super::{ConnId, Mapping, Uid};
+use super::define::{Column, Field, Log};
+use super::{ConnId, EventRecord, Mapping, Uid};
 use crate::flow::key::Transport;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -27,6 +27,10 @@ pub enum Value<'a> {
     Bool(bool),
     Addr(IpAddr),
     Port(u16),
+    /// A port with its transport, as the manual's `port` type prints it: `2049/udp`.
+    PortOf(u16, Transport),
+    /// A set of our own words.
+    Words(&'static [&'static str]),
     Mappings(Cow<'a, [Mapping]>),
 }
 
@@ -49,6 +53,7 @@ field!(Timestamp, "time", |v| Value::Time(*v));
 field!(Duration, "interval", |v| Value::Interval(*v));
 field!(Text, "string", |v| Value::Text(Cow::Borrowed(v)));
 field!(&'static str, "string", |v| Value::Word(v));
+field!(&'static [&'static str], "set[enum]", |v| Value::Words(v));
 field!(u64, "count", |v| Value::Count(*v));
 field!(f64, "double", |v| Value::Double(*v));
 field!(bool, "bool", |v| Value::Bool(*v));
@@ -72,6 +77,10 @@ impl<T: Field> Field for Option<T> {
             }
         }
     }
+
+    fn conn_id(&self) -> Option<&ConnId> {
+        self.as_ref().and_then(T::conn_id)
+    }
 }
 
 impl Field for ConnId {
@@ -87,5 +96,31 @@ impl Field for ConnId {
         out("id.orig_p", Value::Port(self.key.orig_p));
         out("id.resp_h", Value::Addr(self.key.resp_h));
         out("id.resp_p", Value::Port(self.key.resp_p));
+    }
+
+    fn conn_id(&self) -> Option<&ConnId> {
+        Some(self)
+    }
+}
+
+impl Log for EventRecord {
+    const PATH: &'static str = "events";
+
+    fn columns() -> Vec<Column> {
+        let mut columns = vec![Column { name: "ts", kind: "time" }];
+        ConnId::columns("id", &mut columns);
+        columns.push(Column { name: "event", kind: "enum" });
+        columns
+    }
+
+    fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+        out("ts", Value::Time(self.ts));
+        self.id.visit("id", out);
+        out("event", Value::Word(self.event));
+        self.fields.iter().for_each(|(name, value)| out(name, value.clone()));
+    }
+
+    fn conn_id(&self) -> Option<&ConnId> {
+        Some(&self.id)
     }
 }
