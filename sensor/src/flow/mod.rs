@@ -32,6 +32,17 @@ pub struct Conn {
     pub addl: SmallVec<[Annotation; 1]>,
     /// Bytes that the sensor never saw.
     pub missed_bytes: u64,
+    /// What policy remembers of it.
+    pub marks: Marks,
+}
+
+/// What policy remembers of a connection; nothing below policy reads it.
+#[derive(Clone, Default, Debug)]
+pub struct Marks {
+    /// Further names for what is spoken, after the analyzer's: `pm_getport`.
+    pub labels: SmallVec<[&'static str; 2]>,
+    /// Judgements that are made once per connection: a bit each.
+    pub judged: u32,
 }
 
 /// One side of a connection.
@@ -99,6 +110,8 @@ pub enum Annotation {
     Words(&'static str),
     /// Words with something from the wire or from the policy in them, already put together (rare paths only).
     Text(Text),
+    /// What one portmapper call was about, likewise put together.
+    Call(Text),
     /// `<program> -> <port>/<transport>` of a portmapper answer.
     Mapping {
         /// RPC program number.
