@@ -160,5 +160,6 @@ pub fn conn(transport: Transport) -> Conn {
         hot: 0,
         addl: smallvec::SmallVec::new(),
         missed_bytes: 0,
+        marks: crate::flow::Marks::default(),
     }
 }
