@@ -1,2 +1,59 @@
-//! The contract between the kernel programs and the sensor.
+//! The contract between the kernel programs and the sensor: what is decided, how it is counted, how both sides lay out memory.
+//!
+//! No dependencies and no `std`, because the same code runs in three places: in the kernel programs, in the sensor (which shards
+//! capture files with it), and in the tests, which hold the kernel programs to the host's [`classify`] and that to a second decoder.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`address`] | addresses as both sides store them, and the hash that chooses a shard |
+//! | [`parse`] | from a frame's bytes to addresses, protocol, ports and fragment |
+//! | [`mod@classify`] | from those to a verdict, with the tables |
+//! | [`ports`] | which ports are wanted |
+//! | [`tables`] | expectations, bypass and fragment notes |
+//! | [`counters`] | verdicts as a partition of the input |
+//! | [`options`] | what the sensor tells the programs before it loads them |
+//! | [`metadata`] | what the program writes in front of a frame |
 #![no_std]
+
+pub mod address;
+pub mod classify;
+pub mod counters;
+pub mod metadata;
+pub mod options;
+pub mod parse;
+pub mod ports;
+pub mod tables;
+
+pub use address::{Address, pair_hash, shard_of};
+pub use classify::{Decision, classify};
+pub use counters::{Counter, Counts, Outcome};
+pub use metadata::Metadata;
+pub use options::{Options, Rules};
+pub use parse::{Bytes, Fragment, Network, Packet, Status, parse};
+pub use ports::{Interest, PortWord, Ports, Transport};
+pub use tables::{Bypassed, Connection, Endpoint, Expectation, FragmentKey, Note, Tables, Traffic};
+
+/// Names of maps, programs and globals in the kernel object.
+pub mod names {
+    /// XDP program of the `tap` mode, and of the far end of the `host` mode's veth pair.
+    pub const XDP: &str = "portreeve_xdp";
+    /// tcx program of the `host` mode.
+    pub const TCX: &str = "portreeve_tcx";
+    /// Global: [`Options`](crate::Options).
+    pub const OPTIONS: &str = "OPTIONS";
+    /// Per-CPU array of [`Counts`](crate::Counts): the XDP program's, then the tcx program's. In `host` mode every cloned packet passes
+    /// both, and each counts all that it sees.
+    pub const COUNTS: &str = "COUNTS";
+    /// Array of [`PortWord`](crate::PortWord), by [`PortWord::index`](crate::PortWord::index).
+    pub const PORTS: &str = "PORTS";
+    /// LRU hash: [`Endpoint`](crate::Endpoint) to [`Expectation`](crate::Expectation).
+    pub const EXPECTATIONS: &str = "EXPECTATIONS";
+    /// LRU hash: [`Connection`](crate::Connection) to [`Bypassed`](crate::Bypassed).
+    pub const BYPASS: &str = "BYPASS";
+    /// Array of 64-bit words: one bit per [`bypass slot`](crate::tables::bypass_slot).
+    pub const BYPASS_SLOTS: &str = "BYPASS_SLOTS";
+    /// LRU hash: [`FragmentKey`](crate::FragmentKey) to [`Note`](crate::Note).
+    pub const FRAGMENTS: &str = "FRAGMENTS";
+    /// Array of AF_XDP sockets: queue times workers plus worker.
+    pub const XSKS: &str = "XSKS";
+}

@@ -8,6 +8,7 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod flow;
+pub mod kernel;
 pub mod outbox;
 pub mod policy;
 pub mod record;

@@ -1,0 +1,297 @@
+//! The decision: whether a frame is handed to a worker, and under which counter it goes.
+
+use crate::parse::{self, protocol};
+use crate::{
+    Address, Bytes, Connection, Counter, Endpoint, Expectation, Fragment, FragmentKey, Network, Note, Packet, Rules,
+    Status, Tables, Traffic, Transport, pair_hash,
+};
+
+/// What was found in a frame and what is to be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What was found.
+    pub packet: Packet,
+    /// The counter that this frame goes under; [`Counter::redirects`] is the verdict.
+    pub counter: Counter,
+    /// The shard hash: of the quoted packet's addresses for [`Counter::IcmpError`], else of the outermost ones; 0 when there are
+    /// none, or when the verdict was clear without it.
+    pub hash: u32,
+}
+
+/// UDP ports of VXLAN (RFC 7348) and Geneve (RFC 8926).
+const TUNNEL_PORTS: [u16; 2] = [4789, 6081];
+
+/// TCP flags that always come up: FIN, SYN, RST.
+const CONTROL: u8 = 0b111;
+
+/// Decides about one frame.
+#[inline(always)]
+pub fn classify<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Decision {
+    let packet = parse::parse(frame);
+    let ports = Ends::of(&packet, tables);
+    if let Some(counter) = at_a_glance(&packet, &ports, tables.rules()) {
+        return Decision { packet, counter, hash: 0 };
+    }
+    // A frame that could not be read to the end goes to the worker of its addresses, if it has any: the rest of a datagram whose
+    // first fragment was cut short must meet it there.
+    let Some(pair) = parse::addresses(frame, &packet) else {
+        return Decision { packet, counter: refusal(packet.status), hash: 0 };
+    };
+    let mut found = Found { packet, pair, ports, hash: pair_hash(tables.seed(), pair[0], pair[1]) };
+    let counter = match packet.status {
+        Status::Complete => found.decide(frame, tables),
+        status => refusal(status),
+    };
+    found.leave_note(tables, counter);
+    Decision { packet, counter, hash: found.hash }
+}
+
+/// What the port table says about a packet's ports; nothing, if it has none.
+#[derive(Clone, Copy)]
+struct Ends {
+    any: bool,
+    transport: Transport,
+    watched: bool,
+    expected: [bool; 2],
+}
+
+impl Ends {
+    #[inline(always)]
+    fn of<T: Tables>(packet: &Packet, tables: &mut T) -> Self {
+        let mut ends = Ends { any: false, transport: Transport::Tcp, watched: false, expected: [false; 2] };
+        if packet.status != Status::Complete || packet.fragment == Fragment::Later {
+            return ends;
+        }
+        match packet.protocol {
+            protocol::TCP => {}
+            protocol::UDP => ends.transport = Transport::Udp,
+            _ => return ends,
+        }
+        let [from, to] = packet.ports;
+        let (from, to) = (tables.interest(ends.transport, from), tables.interest(ends.transport, to));
+        ends.any = true;
+        ends.watched = from.watched | to.watched;
+        ends.expected = [from.expected, to.expected];
+        ends
+    }
+}
+
+/// A packet with addresses, and what was learned about it on the way to a decision.
+struct Found {
+    packet: Packet,
+    pair: [Address; 2],
+    ports: Ends,
+    hash: u32,
+}
+
+impl Found {
+    #[inline(always)]
+    fn decide<B: Bytes + ?Sized, T: Tables>(&mut self, frame: &B, tables: &mut T) -> Counter {
+        if is_tunnel(&self.packet, tables.rules()) && !self.ports.watched {
+            return Counter::Tunnel;
+        }
+        if self.packet.fragment == Fragment::Later {
+            return self.follow_note(tables);
+        }
+        if self.ports.any {
+            return self.by_port(frame, tables);
+        }
+        match quoted(frame, tables, &self.packet) {
+            Some(hash) => {
+                self.hash = hash;
+                Counter::IcmpError
+            }
+            None => Counter::OtherProtocol,
+        }
+    }
+
+    #[inline(always)]
+    fn by_port<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> Counter {
+        let wanted = if self.ports.watched { Counter::Port } else { self.expected(frame, tables) };
+        if wanted.redirects() && tables.may_bypass(self.hash) && self.is_bypassed(frame, tables) {
+            return Counter::Bypassed;
+        }
+        wanted
+    }
+
+    #[inline(always)]
+    fn expected<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> Counter {
+        let mut mode = None;
+        for ((expected, address), port) in self.ports.expected.iter().zip(self.pair).zip(self.packet.ports) {
+            if mode.is_none() && *expected {
+                let endpoint = Endpoint::new(self.ports.transport, address, port);
+                mode = tables.expectation(&endpoint).map(|expectation| expectation.mode);
+            }
+        }
+        match mode {
+            None => Counter::NoMatch,
+            Some(Expectation::FULL) => Counter::Expected,
+            Some(_) if self.is_control(frame) => Counter::Expected,
+            Some(_) => Counter::ControlOnly,
+        }
+    }
+
+    #[inline(always)]
+    fn is_bypassed<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> bool {
+        if self.is_control(frame) {
+            return false;
+        }
+        let connection = Connection::new(self.ports.transport, self.pair, self.packet.ports);
+        let traffic = traffic(frame, &self.packet);
+        tables.bypass(&connection, 0, traffic) || tables.bypass(&connection.swapped(), 1, traffic)
+    }
+
+    /// Whether this is a TCP segment that opens or closes its connection. One whose flags are cut off is taken for such a segment:
+    /// it comes up.
+    #[inline(always)]
+    fn is_control<B: Bytes + ?Sized>(&self, frame: &B) -> bool {
+        self.ports.transport == Transport::Tcp
+            && match frame.part::<14>(self.packet.l4) {
+                Some(&[.., flags]) if self.packet.l4 + 14 <= self.packet.end => flags & CONTROL != 0,
+                _ => true,
+            }
+    }
+
+    #[inline(always)]
+    fn follow_note<T: Tables>(&self, tables: &mut T) -> Counter {
+        match tables.note(&self.key()) {
+            Some(Note::Follow) => Counter::Fragment,
+            Some(Note::Skip) => Counter::FragmentNoMatch,
+            Some(Note::Bypass) => Counter::Bypassed,
+            None if tables.rules().has(Rules::UNKNOWN_FRAGMENTS) => Counter::Fragment,
+            None => Counter::FragmentUnknown,
+        }
+    }
+
+    #[inline(always)]
+    fn leave_note<T: Tables>(&self, tables: &mut T, counter: Counter) {
+        if self.packet.fragment == Fragment::First {
+            let note = match counter {
+                Counter::Bypassed => Note::Bypass,
+                counter if counter.redirects() => Note::Follow,
+                _ => Note::Skip,
+            };
+            tables.leave_note(&self.key(), note);
+        }
+    }
+
+    #[inline(always)]
+    const fn key(&self) -> FragmentKey {
+        FragmentKey { source: self.pair[0], destination: self.pair[1], id: self.packet.datagram }
+    }
+}
+
+/// The verdicts that need neither addresses nor tables: nearly all traffic of a network ends here.
+#[inline(always)]
+fn at_a_glance(packet: &Packet, ports: &Ends, rules: Rules) -> Option<Counter> {
+    match packet.status {
+        Status::NotIp => return Some(Counter::NotIp),
+        Status::Complete => {}
+        _ if rules.has(Rules::UNPARSED) => return None,
+        status => return Some(dropped(status)),
+    }
+    if is_tunnel(packet, rules) || ports.watched | ports.expected[0] | ports.expected[1] {
+        return None;
+    }
+    if ports.any {
+        return (packet.fragment == Fragment::Whole).then_some(Counter::NoMatch);
+    }
+    (!may_matter(packet, rules)).then_some(Counter::OtherProtocol)
+}
+
+/// Whether a packet without ports may be wanted: an ICMP error, or part of a datagram that has ports in another part. In IPv4 the
+/// header of each fragment names its protocol, in IPv6 only the last header of the first fragment does.
+#[inline(always)]
+fn may_matter(packet: &Packet, rules: Rules) -> bool {
+    match (packet.network, packet.fragment) {
+        (_, Fragment::Whole) => {
+            rules.has(Rules::ICMP_ERRORS) && matches!(packet.protocol, protocol::ICMP | protocol::ICMPV6)
+        }
+        (Network::V4, _) => matches!(packet.protocol, protocol::TCP | protocol::UDP | protocol::AUTHENTICATION),
+        _ => true,
+    }
+}
+
+#[inline(always)]
+fn is_tunnel(packet: &Packet, rules: Rules) -> bool {
+    rules.has(Rules::TUNNELS)
+        && match packet.protocol {
+            protocol::IPV4 | protocol::IPV6 | protocol::GRE => true,
+            protocol::UDP => packet.ports.iter().any(|port| TUNNEL_PORTS.contains(port)),
+            _ => false,
+        }
+}
+
+/// What a packet adds to its connection's account.
+#[inline(always)]
+fn traffic<B: Bytes + ?Sized>(frame: &B, packet: &Packet) -> Traffic {
+    let header = match (packet.protocol, frame.part::<13>(packet.l4)) {
+        (protocol::TCP, Some(&[.., offset])) => usize::from(offset >> 4) * 4,
+        _ => 8,
+    };
+    let end = if packet.end > frame.length() { frame.length() } else { packet.end };
+    Traffic {
+        packets: 1,
+        bytes: end.saturating_sub(packet.l3) as u64,
+        payload: end.saturating_sub(packet.l4 + header) as u64,
+    }
+}
+
+/// The hash of the packet that an ICMP "destination unreachable" quotes, if that packet has a watched port. It goes to the worker
+/// that has the quoted connection, whoever sent the error.
+#[inline(always)]
+fn quoted<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T, packet: &Packet) -> Option<u32> {
+    if !tables.rules().has(Rules::ICMP_ERRORS) {
+        return None;
+    }
+    let l3 = packet.l4 + 8;
+    let &[kind, ..] = frame.part::<8>(packet.l4)?;
+    let (transport, l4, network) = match (packet.network, packet.protocol, kind) {
+        (Network::V4, protocol::ICMP, 3) => {
+            let &[first, _, _, _, _, _, f0, f1, _, transport] = frame.part::<10>(l3)?;
+            if u16::from_be_bytes([f0, f1]) & 0x1fff != 0 {
+                return None;
+            }
+            (transport, l3 + usize::from(first & 0x0f) * 4, Network::V4)
+        }
+        (Network::V6, protocol::ICMPV6, 1) => {
+            let &[_, _, _, _, _, _, transport] = frame.part::<7>(l3)?;
+            (transport, l3 + 40, Network::V6)
+        }
+        _ => return None,
+    };
+    let transport = match transport {
+        protocol::TCP => Transport::Tcp,
+        protocol::UDP => Transport::Udp,
+        _ => return None,
+    };
+    let &[a, b, c, d] = frame.part::<4>(l4)?;
+    let watched = tables.interest(transport, u16::from_be_bytes([a, b])).watched
+        | tables.interest(transport, u16::from_be_bytes([c, d])).watched;
+    let pair = parse::addresses(frame, &Packet { l3, network, ..*packet })?;
+    watched.then(|| pair_hash(tables.seed(), pair[0], pair[1]))
+}
+
+#[inline(always)]
+const fn refusal(status: Status) -> Counter {
+    match status {
+        Status::ShortLink => Counter::ShortLink,
+        Status::ShortNetwork => Counter::ShortNetwork,
+        Status::BadNetwork => Counter::BadNetwork,
+        Status::ShortExtension => Counter::ShortExtension,
+        Status::ShortTransport => Counter::ShortTransport,
+        _ => Counter::TooDeep,
+    }
+}
+
+#[inline(always)]
+const fn dropped(status: Status) -> Counter {
+    match status {
+        Status::ShortLink => Counter::DroppedShortLink,
+        Status::ShortNetwork => Counter::DroppedShortNetwork,
+        Status::BadNetwork => Counter::DroppedBadNetwork,
+        Status::ShortExtension => Counter::DroppedShortExtension,
+        Status::ShortTransport => Counter::DroppedShortTransport,
+        _ => Counter::DroppedTooDeep,
+    }
+}

@@ -1,0 +1,49 @@
+//! tcx: the same decision beside the host's own traffic; what is wanted is cloned, and every packet goes on.
+
+use core::ptr::read_volatile;
+
+use aya_ebpf::bindings::tcx_action_base::TCX_NEXT;
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use portreeve_ebpf::{Counter, classify};
+
+use crate::frame::Frame;
+use crate::maps::{Maps, clone_to, count};
+
+/// Where its counters stand.
+const TCX: u32 = 1;
+
+/// How much of a packet must lie in its linear part: every header that the decision may read in an ordinary packet.
+const HEADERS: u32 = 128;
+
+/// The sensor's program on a host's own interface, in both directions.
+#[classifier]
+pub fn portreeve_tcx(context: TcContext) -> i32 {
+    let target = clone_to();
+    // SAFETY: a field of the program's own context.
+    if unsafe { (*context.skb.skb).ifindex } == target {
+        return TCX_NEXT;
+    }
+    let length = context.len();
+    let wanted = if length < HEADERS { length } else { HEADERS };
+    let (start, end) = bounds(&context);
+    if end - start < wanted as usize {
+        // On failure the decision sees the shorter packet, and counts it as cut off.
+        let _ = context.pull_data(wanted);
+    }
+    let (start, end) = bounds(&context);
+    // SAFETY: the context's own pointers, read after the last resize; the frame is not used after the clone.
+    let frame = unsafe { Frame::new(start, end, length as usize) };
+    let counter = classify(&frame, &mut Maps).counter;
+    let delivered = !counter.redirects() || context.clone_redirect(target, 0).is_ok();
+    count(TCX, if delivered { counter } else { Counter::Undelivered });
+    TCX_NEXT
+}
+
+/// Where the linear part begins and ends. Volatile, because a resize moves both and the compiler does not know it.
+#[inline(always)]
+fn bounds(context: &TcContext) -> (usize, usize) {
+    let skb = context.skb.skb;
+    // SAFETY: fields of the program's own context.
+    unsafe { (read_volatile(&raw const (*skb).data) as usize, read_volatile(&raw const (*skb).data_end) as usize) }
+}

@@ -1,0 +1,66 @@
+//! XDP: classify, stamp, hand to the worker's socket on this queue.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::helpers::bpf_xdp_adjust_meta;
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use portreeve_ebpf::{Counter, Decision, Metadata, Rules, classify, shard_of};
+
+use crate::frame::Frame;
+use crate::maps::{Maps, XSKS, count, now, rules, workers};
+
+/// Where its counters stand.
+const XDP: u32 = 0;
+
+/// The sensor's program on a tapped interface.
+#[xdp]
+pub fn portreeve_xdp(context: XdpContext) -> u32 {
+    let (start, end) = (context.data(), context.data_end());
+    // SAFETY: the context's own pointers; the frame is not used after the metadata is added.
+    let frame = unsafe { Frame::new(start, end, end - start) };
+    let decision = classify(&frame, &mut Maps);
+    if !decision.counter.redirects() {
+        count(XDP, decision.counter);
+        return leftover();
+    }
+    stamp(&context, &decision);
+    match XSKS.redirect(socket(&context, decision.hash), u64::from(leftover())) {
+        Ok(action) => {
+            count(XDP, decision.counter);
+            action
+        }
+        Err(action) => {
+            count(XDP, Counter::Undelivered);
+            action
+        }
+    }
+}
+
+/// What happens to a frame that nobody takes: a tap's copies end here, a host's own packets go on.
+#[inline(always)]
+fn leftover() -> u32 {
+    if rules().has(Rules::PASS) { XDP_PASS } else { XDP_DROP }
+}
+
+#[inline(always)]
+fn socket(context: &XdpContext, hash: u32) -> u32 {
+    let (queue, workers) = (context.rx_queue_index(), workers());
+    let worker = if rules().has(Rules::STEER_BY_QUEUE) { queue } else { shard_of(hash, workers) };
+    queue * workers + worker
+}
+
+/// Writes the metadata block; without room for it the frame goes as it is, and the worker parses it itself.
+#[inline(always)]
+fn stamp(context: &XdpContext, decision: &Decision) {
+    let block = Metadata::new(&decision.packet, decision.counter, decision.hash, now());
+    // SAFETY: the helper checks its argument; a program that goes on after a failure has changed nothing.
+    if unsafe { bpf_xdp_adjust_meta(context.as_ptr().cast(), -(Metadata::SIZE as i32)) } != 0 {
+        return;
+    }
+    let room = context.metadata();
+    if room + Metadata::SIZE <= context.data() {
+        // SAFETY: the bytes between data_meta and data are the program's own, and there are enough of them.
+        unsafe { *(room as *mut Metadata) = block };
+    }
+}

@@ -1,0 +1,511 @@
+//! The kernel programs from user space: load, maps, attach, counters, detach. The only file that knows aya.
+#![allow(unsafe_code, reason = "aya wants a promise that the map types are plain bytes")]
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use std::{fmt, io};
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, XskMap};
+use aya::programs::links::FdLink;
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::xdp::XdpMode;
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
+use aya::{Ebpf, EbpfLoader, Pod};
+use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
+use portreeve_ebpf::{
+    Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, Ports, names, pair_hash,
+};
+
+use crate::error::{Error, Result};
+
+/// What the programs are loaded with.
+pub struct Plan {
+    /// Seed, workers, rules.
+    pub options: Options,
+    /// The watched ports.
+    pub ports: Ports,
+    /// Receive queues of the interface.
+    pub queues: u32,
+    /// How many endpoints can be expected at a time.
+    pub expectations: u32,
+    /// How many connections can be bypassed at a time.
+    pub bypasses: u32,
+}
+
+/// The loaded programs. Dropping it detaches them.
+pub struct Kernel {
+    ebpf: Ebpf,
+    sockets: XskMap<MapData>,
+    counts: PerCpuArray<MapData, Wire<Counts>>,
+    tables: Shared,
+    links: Vec<FdLink>,
+}
+
+/// A program of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// On a tapped interface.
+    Xdp,
+    /// On a host's own interface.
+    Tcx,
+}
+
+/// How the XDP program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// In the driver, before the kernel makes a socket buffer; otherwise generic XDP.
+    pub native: bool,
+    /// By a bpf_link, which ends with this process however it ends. Otherwise a killed sensor leaves its program behind.
+    pub by_link: bool,
+}
+
+/// What one frame did in a program that is not attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// The program's return value.
+    pub action: u32,
+    /// Bytes written to the output: metadata, if any, and the frame.
+    pub written: usize,
+    /// Mean run time.
+    pub duration: Duration,
+}
+
+impl Kernel {
+    /// Puts the programs of this binary into the kernel and fills the port table.
+    ///
+    /// # Errors
+    /// The binary has no kernel program in it; no privileges; a kernel that lacks something or rejects the program.
+    pub fn load(plan: &Plan) -> Result<Self> {
+        Self::load_object(&OBJECT.0, plan)
+    }
+
+    fn load_object(object: &[u8], plan: &Plan) -> Result<Self> {
+        let doing = "load the kernel program";
+        if object.is_empty() {
+            return Err(Error::new(doing, "this binary was built without it")
+                .hint("run `cargo xtask build-ebpf` and build again"));
+        }
+        let failed = |why: &dyn fmt::Display| {
+            Error::new(doing, why)
+                .hint("it takes root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and Linux 5.15 or later")
+        };
+        let mut ebpf = EbpfLoader::new()
+            .override_global(names::OPTIONS, &Wire(plan.options), true)
+            .map_max_entries(names::XSKS, plan.queues.saturating_mul(plan.options.workers).max(1))
+            .map_max_entries(names::EXPECTATIONS, plan.expectations.max(1))
+            .map_max_entries(names::BYPASS, plan.bypasses.max(1))
+            .load(object)
+            .map_err(|why| failed(&Chain(&why)))?;
+        let xdp: &mut Xdp = program(&mut ebpf, names::XDP)?;
+        xdp.load().map_err(|why| failed(&Chain(&why)))?;
+        let tcx: &mut SchedClassifier = program(&mut ebpf, names::TCX)?;
+        tcx.load().map_err(|why| failed(&Chain(&why)))?;
+        let sockets = map(&mut ebpf, names::XSKS)?;
+        let counts = map(&mut ebpf, names::COUNTS)?;
+        let tables = Shared::new(&mut ebpf, plan)?;
+        Ok(Kernel { ebpf, sockets, counts, tables, links: Vec::new() })
+    }
+
+    /// Gives the frames of a queue and a worker to a socket.
+    ///
+    /// # Errors
+    /// The slot is outside the plan, or the file descriptor is no AF_XDP socket.
+    pub fn set_socket(&mut self, slot: u32, socket: impl AsRawFd) -> Result<()> {
+        self.sockets
+            .set(slot, socket.as_raw_fd(), 0)
+            .map_err(|why| Error::new(format!("put socket {slot} into the kernel's table"), Chain(&why)))
+    }
+
+    /// Attaches the XDP program to an interface: in its driver, or generically if `generic` allows it.
+    ///
+    /// # Errors
+    /// There is another XDP program; the driver has no XDP and `generic` is false; no such interface.
+    pub fn attach_xdp(&mut self, interface: &str, generic: bool) -> Result<Attached> {
+        let mode = if generic { XdpMode::Skb } else { XdpMode::Driver };
+        let xdp: &mut Xdp = program(&mut self.ebpf, names::XDP)?;
+        let link = xdp.attach(interface, mode).map_err(|why| refused(interface, generic, &why))?;
+        let by_link = match xdp.take_link(link).map(FdLink::try_from) {
+            Ok(Ok(link)) => {
+                self.links.push(link);
+                true
+            }
+            // No link on this kernel. The conversion has lost track of the attachment; made again, it belongs to the program.
+            _ => {
+                xdp.attach(interface, mode).map_err(|why| refused(interface, generic, &why))?;
+                false
+            }
+        };
+        Ok(Attached { native: !generic, by_link })
+    }
+
+    /// Attaches the tcx program to both directions of an interface; of the loopback, where every packet passes twice, to one.
+    ///
+    /// # Errors
+    /// A kernel before 6.6, or no such interface.
+    pub fn attach_tcx(&mut self, interface: &str) -> Result<()> {
+        let directions: &[TcAttachType] =
+            if interface == "lo" { &[TcAttachType::Ingress] } else { &[TcAttachType::Ingress, TcAttachType::Egress] };
+        let tcx: &mut SchedClassifier = program(&mut self.ebpf, names::TCX)?;
+        for &direction in directions {
+            let failed = |why: &ProgramError| {
+                Error::new(format!("attach to {interface} beside the host's own traffic"), Chain(why))
+                    .hint("host mode needs Linux 6.6 or later; `--capture af_packet` works on any")
+            };
+            let options = TcAttachOptions::TcxOrder(LinkOrder::default());
+            let link = tcx.attach_with_options(interface, direction, options).map_err(|why| failed(&why))?;
+            let link = tcx.take_link(link).map_err(|why| failed(&why))?;
+            if let Ok(link) = FdLink::try_from(link) {
+                self.links.push(link);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the programs off their interfaces. Sockets are closed after this, never before: a driver may still be filling them.
+    pub fn detach(&mut self) {
+        self.links.clear();
+        if let Ok(xdp) = program::<Xdp>(&mut self.ebpf, names::XDP) {
+            // Unloading removes an attachment without a link, too; the program is not used again.
+            let _ = xdp.unload();
+        }
+    }
+
+    /// A program's counters by [`Counter`] number, summed over the CPUs.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn counters(&self, program: Program) -> Result<[u64; Counter::COUNT]> {
+        let failed = |why: MapError| Error::new("read the kernel's counters", Chain(&why));
+        let cpus = self.counts.get(&(program as u32), 0).map_err(failed)?;
+        let mut sums = [0; Counter::COUNT];
+        for Wire(cpu) in cpus.iter() {
+            for (sum, count) in sums.iter_mut().zip(cpu) {
+                *sum += count;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// A handle to expectations and bypasses, for a thread of its own.
+    ///
+    /// # Errors
+    /// The maps cannot be opened again.
+    pub fn tables(&self) -> Result<KernelTables> {
+        self.tables.open()
+    }
+
+    /// Runs a program on a frame `repeat` times without attaching it, with queue 0 as the frame's queue.
+    ///
+    /// # Errors
+    /// The frame is shorter than an Ethernet header, or `out` is too small for it and its metadata.
+    pub fn try_frame(&mut self, program: Program, frame: &[u8], out: &mut [u8], repeat: u32) -> Result<Trial> {
+        let failed = |why: ProgramError| Error::new("try a frame in the kernel", Chain(&why));
+        let options = TestRunOptions { data_in: Some(frame), data_out: Some(out), repeat, ..TestRunOptions::default() };
+        let result = match program {
+            Program::Xdp => self::program::<Xdp>(&mut self.ebpf, names::XDP)?.test_run(options),
+            Program::Tcx => self::program::<SchedClassifier>(&mut self.ebpf, names::TCX)?.test_run(options),
+        };
+        let result = result.map_err(failed)?;
+        Ok(Trial { action: result.return_value, written: result.data_size_out as usize, duration: result.duration })
+    }
+
+    /// How many instructions the verifier went through; `None` on kernels that do not tell.
+    pub fn verified_instructions(&mut self) -> Option<u32> {
+        program::<Xdp>(&mut self.ebpf, names::XDP).ok()?.info().ok()?.verified_instruction_count()
+    }
+}
+
+/// Expectations and bypasses in the kernel. Each thread has its own; updates take no lock.
+pub struct KernelTables {
+    shared: Shared,
+    expectations: HashMap<MapData, Wire<Endpoint>, Wire<Expectation>>,
+    ports: Array<MapData, Wire<PortWord>>,
+    bypass: HashMap<MapData, Wire<Connection>, Wire<Bypassed>>,
+    slots: Array<MapData, u64>,
+}
+
+impl KernelTables {
+    /// Has the kernel capture an endpoint. When the table is full, the endpoint that was quiet longest gives way.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn expect(&mut self, endpoint: &Endpoint, expectation: Expectation) -> io::Result<()> {
+        if insert_new(&mut self.expectations, *endpoint, expectation)? {
+            return self.port(endpoint, 1);
+        }
+        self.expectations.insert(Wire(*endpoint), Wire(expectation), 0).map_err(io_error)
+    }
+
+    /// Ends an expectation; one that is not there is no error.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn forget(&mut self, endpoint: &Endpoint) -> io::Result<()> {
+        if remove(&mut self.expectations, *endpoint)? { self.port(endpoint, -1) } else { Ok(()) }
+    }
+
+    /// Has the kernel count a connection's payload packets instead of delivering them. A second call changes nothing.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn bypass(&mut self, connection: &Connection, reason: u64) -> io::Result<()> {
+        if insert_new(&mut self.bypass, *connection, Bypassed { reason, ..Bypassed::default() })? {
+            self.slot(connection, 1)?;
+        }
+        Ok(())
+    }
+
+    /// What the kernel has counted of a bypassed connection so far.
+    pub fn bypassed(&self, connection: &Connection) -> Option<Bypassed> {
+        self.bypass.get(&Wire(*connection), 0).ok().map(|Wire(entry)| entry)
+    }
+
+    /// Ends a bypass and gives its last account; `None` if the connection is not, or no longer, in the table.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn end_bypass(&mut self, connection: &Connection) -> io::Result<Option<Bypassed>> {
+        let account = self.bypassed(connection);
+        if remove(&mut self.bypass, *connection)? {
+            self.slot(connection, -1)?;
+        }
+        Ok(account)
+    }
+
+    fn port(&mut self, endpoint: &Endpoint, change: i32) -> io::Result<()> {
+        let index = PortWord::index(endpoint.transport(), endpoint.port);
+        let watched = self.shared.ports.words().get(index as usize).map_or(0, |word| word.watched);
+        let Self { shared, ports, .. } = self;
+        shared.expected.change(index * 64 + u32::from(endpoint.port % 64), change, |index, expected| {
+            ports.set(index, Wire(PortWord { watched, expected }), 0).map_err(io_error)
+        })
+    }
+
+    fn slot(&mut self, connection: &Connection, change: i32) -> io::Result<()> {
+        let [a, b] = connection.addresses;
+        let slot = bypass_slot(pair_hash(self.shared.seed, a, b));
+        let Self { shared, slots, .. } = self;
+        shared.bypassed.change(slot, change, |index, word| slots.set(index, word, 0).map_err(io_error))
+    }
+}
+
+/// What all handles share.
+#[derive(Clone)]
+struct Shared {
+    seed: u64,
+    ports: Arc<Ports>,
+    expected: Arc<Guard>,
+    bypassed: Arc<Guard>,
+    maps: Arc<Maps>,
+}
+
+struct Maps {
+    expectations: MapData,
+    ports: MapData,
+    bypass: MapData,
+    slots: MapData,
+}
+
+impl Shared {
+    fn new(ebpf: &mut Ebpf, plan: &Plan) -> Result<Self> {
+        let maps = Maps {
+            expectations: map_data(ebpf, names::EXPECTATIONS)?,
+            ports: map_data(ebpf, names::PORTS)?,
+            bypass: map_data(ebpf, names::BYPASS)?,
+            slots: map_data(ebpf, names::BYPASS_SLOTS)?,
+        };
+        let shared = Shared {
+            seed: plan.options.seed,
+            ports: Arc::new(plan.ports.clone()),
+            expected: Arc::new(Guard::new(PortWord::WORDS)),
+            bypassed: Arc::new(Guard::new(BYPASS_SLOTS / 64)),
+            maps: Arc::new(maps),
+        };
+        let mut handle = shared.open()?;
+        for (index, word) in (0..).zip(plan.ports.words()) {
+            if *word != PortWord::default() {
+                let failed = |why| Error::new("tell the kernel the watched ports", Chain(&why));
+                handle.ports.set(index, Wire(*word), 0).map_err(failed)?;
+            }
+        }
+        Ok(shared)
+    }
+
+    fn open(&self) -> Result<KernelTables> {
+        let failed = |why: MapError| Error::new("open the kernel's tables", Chain(&why));
+        Ok(KernelTables {
+            shared: self.clone(),
+            expectations: again(&self.maps.expectations).and_then(HashMap::try_from).map_err(failed)?,
+            ports: again(&self.maps.ports).and_then(Array::try_from).map_err(failed)?,
+            bypass: again(&self.maps.bypass).and_then(HashMap::try_from).map_err(failed)?,
+            slots: again(&self.maps.slots).and_then(Array::try_from).map_err(failed)?,
+        })
+    }
+}
+
+/// Bits in a kernel array that several threads set and clear, each as often as there are entries behind it.
+///
+/// The kernel's copy is written whole words at a time, so a thread may write a word that another has changed since. Whoever writes
+/// looks again afterwards and writes again if so; the last writer leaves the right word.
+struct Guard {
+    users: Box<[AtomicU32]>,
+    words: Box<[AtomicU64]>,
+}
+
+impl Guard {
+    fn new(words: usize) -> Self {
+        Guard {
+            users: (0..words * 64).map(|_| AtomicU32::new(0)).collect(),
+            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    fn change(&self, bit: u32, by: i32, mut write: impl FnMut(u32, u64) -> io::Result<()>) -> io::Result<()> {
+        let (Some(users), Some(word)) = (self.users.get(bit as usize), self.words.get(bit as usize / 64)) else {
+            return Ok(());
+        };
+        let before = users.fetch_add(by as u32, Ordering::SeqCst);
+        if (before != 0) == (before.wrapping_add_signed(by) != 0) {
+            return Ok(());
+        }
+        let mask = 1 << (bit % 64);
+        loop {
+            let wanted = users.load(Ordering::SeqCst) != 0;
+            let _ =
+                if wanted { word.fetch_or(mask, Ordering::SeqCst) } else { word.fetch_and(!mask, Ordering::SeqCst) };
+            let written = word.load(Ordering::SeqCst);
+            write(bit / 64, written)?;
+            if (users.load(Ordering::SeqCst) != 0) == wanted && word.load(Ordering::SeqCst) == written {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A type of the contract, as aya wants it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Wire<T>(T);
+
+// SAFETY: the contract's types are repr(C) integers without padding (their sizes are asserted beside them), and every bit pattern
+// is a value of each.
+unsafe impl Pod for Wire<Options> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Counts> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<PortWord> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Endpoint> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Expectation> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Connection> {}
+// SAFETY: as above.
+unsafe impl Pod for Wire<Bypassed> {}
+
+/// The object that build.rs found; empty when there was none. The ELF reader wants its headers aligned.
+static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/portreeve.o")));
+
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+/// An error with its causes: aya's own messages leave out what the kernel said.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+fn refused(interface: &str, generic: bool, why: &ProgramError) -> Error {
+    let error = Error::new(format!("attach the XDP program to {interface}"), Chain(why));
+    match os_error(why) {
+        Some(libc::EBUSY | libc::EEXIST) => error.hint(format!(
+            "another XDP program is there already; `ip link show {interface}` gives its id, `ip link set {interface} xdp off` removes it"
+        )),
+        Some(libc::EOPNOTSUPP) if !generic => {
+            error.hint("its driver has no XDP; allow generic XDP, which is slower, or use `--capture af_packet`")
+        }
+        _ => error,
+    }
+}
+
+fn os_error(why: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let mut cause = Some(why);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return io.raw_os_error();
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn program<'a, P>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut P>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
+{
+    let missing = || Error::new(format!("find {name} in the kernel object"), "it is not there").hint(REBUILD);
+    ebpf.program_mut(name).ok_or_else(missing)?.try_into().map_err(|_| missing())
+}
+
+const REBUILD: &str = "the object is from another version: run `cargo xtask build-ebpf` and build again";
+
+fn map<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &str) -> Result<T> {
+    let missing = |why: &dyn fmt::Display| Error::new(format!("find {name} in the kernel object"), why).hint(REBUILD);
+    ebpf.take_map(name).ok_or_else(|| missing(&"it is not there"))?.try_into().map_err(|why| missing(&Chain(&why)))
+}
+
+fn map_data(ebpf: &mut Ebpf, name: &str) -> Result<MapData> {
+    match ebpf.take_map(name) {
+        Some(Map::Array(data) | Map::LruHashMap(data)) => Ok(data),
+        _ => Err(Error::new(format!("find {name} in the kernel object"), "it is not there").hint(REBUILD)),
+    }
+}
+
+fn again(data: &MapData) -> std::result::Result<Map, MapError> {
+    let fd = data.fd().as_fd().try_clone_to_owned().map_err(MapError::IoError)?;
+    Map::from_map_data(MapData::from_fd(fd)?)
+}
+
+/// Inserts what is not there yet, and says whether it was not.
+fn insert_new<K, V>(map: &mut HashMap<MapData, Wire<K>, Wire<V>>, key: K, value: V) -> io::Result<bool>
+where
+    Wire<K>: Pod,
+    Wire<V>: Pod,
+{
+    const BPF_NOEXIST: u64 = 1;
+    match map.insert(Wire(key), Wire(value), BPF_NOEXIST).map_err(io_error) {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+/// Whether the entry was there.
+fn remove<K, V>(map: &mut HashMap<MapData, Wire<K>, Wire<V>>, key: K) -> io::Result<bool>
+where
+    Wire<K>: Pod,
+    Wire<V>: Pod,
+{
+    match map.remove(&Wire(key)).map_err(io_error) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+fn io_error(why: MapError) -> io::Error {
+    match why {
+        MapError::KeyNotFound | MapError::ElementNotFound => io::ErrorKind::NotFound.into(),
+        MapError::SyscallError(aya::sys::SyscallError { io_error, .. }) | MapError::IoError(io_error) => io_error,
+        other => io::Error::other(other),
+    }
+}
