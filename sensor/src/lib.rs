@@ -4,6 +4,7 @@
 
 pub mod analyzers;
 pub mod capture;
+pub mod collector;
 pub mod config;
 pub mod error;
 pub mod event;
@@ -13,5 +14,6 @@ pub mod outbox;
 pub mod policy;
 pub mod record;
 pub mod stats;
+pub mod summary;
 pub mod text;
 pub mod time;

@@ -86,6 +86,11 @@ impl Inbox {
         self.shared.queue.pop()
     }
 
+    /// How many messages are there now.
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.len()
+    }
+
     /// Whether the worker is gone. What it pushed before may still be there: ask this first, then drain.
     pub fn is_closed(&self) -> bool {
         let closed = Arc::strong_count(&self.shared) == 1;

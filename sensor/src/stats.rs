@@ -17,14 +17,14 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
-    /// Remembers a level (of a table, of a clock).
+    /// Remembers a level (of a table, of a clock). Whoever reads it also sees what this thread did before.
     pub fn set(&self, level: u64) {
-        self.0.store(level, Ordering::Relaxed);
+        self.0.store(level, Ordering::Release);
     }
 
     /// The count so far.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 

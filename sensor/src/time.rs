@@ -33,6 +33,13 @@ impl Timestamp {
         self.0 as f64 / 1e9
     }
 
+    /// Date and time in UTC, after a `strftime` pattern. Not for hot paths.
+    pub fn format_utc(self, pattern: &str) -> String {
+        let nanos = i128::from(self.0);
+        jiff::Timestamp::from_nanosecond(nanos)
+            .map_or_else(|_| String::new(), |moment| moment.strftime(pattern).to_string())
+    }
+
     /// The time from `earlier` to this moment; zero if `earlier` is later (captures do step back).
     pub const fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -50,6 +50,11 @@ pub trait Field {
     /// Shows its value or values.
     fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>));
 
+    /// Shows that it has no value.
+    fn unset(name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+        out(name, Value::Unset);
+    }
+
     /// The connection, if this field is one.
     fn conn_id(&self) -> Option<&ConnId> {
         None

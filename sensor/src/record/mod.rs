@@ -1,21 +1,22 @@
 //! Log records: what each log contains, defined once. Only sinks know formats.
 
 mod define;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod sinks;
+mod uid;
 mod value;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 pub use define::{Column, Log};
+pub use uid::Uid;
 pub use value::Value;
 
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
 use crate::time::Timestamp;
-
-/// A connection's unique name, in every record about it: `C` and base-62 digits of 96 bits, as Zeek writes it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct Uid(pub u128);
 
 /// uid, addresses and ports: the five columns that most logs begin with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

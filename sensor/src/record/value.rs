@@ -70,11 +70,7 @@ impl<T: Field> Field for Option<T> {
     fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
         match self {
             Some(value) => value.visit(name, out),
-            None => {
-                let mut columns = Vec::new();
-                T::columns(name, &mut columns);
-                columns.iter().for_each(|column| out(column.name, Value::Unset));
-            }
+            None => T::unset(name, out),
         }
     }
 
@@ -96,6 +92,12 @@ impl Field for ConnId {
         out("id.orig_p", Value::Port(self.key.orig_p));
         out("id.resp_h", Value::Addr(self.key.resp_h));
         out("id.resp_p", Value::Port(self.key.resp_p));
+    }
+
+    fn unset(_name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+        ["uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"]
+            .into_iter()
+            .for_each(|name| out(name, Value::Unset));
     }
 
     fn conn_id(&self) -> Option<&ConnId> {

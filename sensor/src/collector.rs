@@ -1,0 +1,312 @@
+//! The one thread that sees all shards: it takes what the workers tell, runs what counts across them, and writes.
+
+mod merge;
+mod services;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use merge::Merge;
+use services::LearnedServices;
+
+use crate::config::OutputSettings;
+use crate::config::limits::Limits;
+use crate::error::{Error, Result};
+use crate::outbox::Inbox;
+use crate::record::sinks::{Existing, Sinks, Tally};
+use crate::record::{Content, Fact, Message, Record};
+use crate::stats::WorkerStats;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// How long the collector sleeps when there is nothing to do. Workers do not wake it: that would cost them a system call.
+const REST: Duration = Duration::from_micros(500);
+/// How often what was gathered is written, even if it is little.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// In which order messages of several workers are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Live: as they come.
+    Arrival,
+    /// Replay: by packet time, then by connection, so that the logs do not depend on the number of workers. This holds if a worker
+    /// advances its `clock_nanos` only after it has pushed everything caused before that time, and also while it has no packets.
+    PacketTime,
+}
+
+/// A detector for what can only be seen across shards.
+pub trait Detector: Send {
+    /// Sees a fact of packet time `at`; what it makes of it goes into `raised`.
+    fn on_fact(&mut self, at: Timestamp, fact: &Fact, raised: &mut Vec<Record>);
+}
+
+/// The collector before it runs.
+pub struct Collector {
+    order: Order,
+    feeds: Vec<Feed>,
+    merge: Merge,
+    services: LearnedServices,
+    detectors: Vec<Box<dyn Detector>>,
+    raised: Vec<Record>,
+    sinks: Sinks,
+    now: Timestamp,
+    collected: Collected,
+}
+
+/// What the collector did, for the ledger: `offered = lost + received`, `received + raised = facts + written + unwritten`.
+#[derive(Clone, Default, Debug)]
+pub struct Collected {
+    /// Messages that workers wanted to hand over.
+    pub offered: u64,
+    /// Those that found no room in an outbox.
+    pub lost: u64,
+    /// Those of them that were notices.
+    pub lost_notices: u64,
+    /// Messages taken out of the outboxes.
+    pub received: u64,
+    /// Facts among them.
+    pub facts: u64,
+    /// Records that the collector's own detectors made.
+    pub raised: u64,
+    /// Messages written before their turn, because too many waited for a slow worker.
+    pub released_early: u64,
+    /// Lines written and lines lost, by log.
+    pub tally: Tally,
+    /// Notices by name.
+    pub notices: BTreeMap<&'static str, u64>,
+}
+
+struct Feed {
+    inbox: Inbox,
+    stats: Arc<WorkerStats>,
+}
+
+impl Collector {
+    /// A collector that writes as `output` says.
+    ///
+    /// # Errors
+    /// The folder for the logs cannot be made or written to.
+    pub fn new(output: &OutputSettings, limits: &Limits, order: Order) -> Result<Self> {
+        let existing = match order {
+            Order::Arrival => Existing::Continue,
+            Order::PacketTime => Existing::Replace,
+        };
+        Ok(Collector {
+            order,
+            feeds: Vec::new(),
+            merge: Merge::default(),
+            services: LearnedServices::new(limits),
+            detectors: Vec::new(),
+            raised: Vec::new(),
+            sinks: Sinks::open(output, existing)?,
+            now: Timestamp::ZERO,
+            collected: Collected::default(),
+        })
+    }
+
+    /// Takes what this worker tells.
+    pub fn listen_to(&mut self, inbox: Inbox, stats: Arc<WorkerStats>) {
+        self.feeds.push(Feed { inbox, stats });
+        self.merge.add_feed();
+    }
+
+    /// Shows all facts to this detector.
+    pub fn add_detector(&mut self, detector: Box<dyn Detector>) {
+        self.detectors.push(detector);
+    }
+
+    /// Runs in a thread of its own until every worker has dropped its outbox and everything is written.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(self) -> Result<JoinHandle<Collected>> {
+        std::thread::Builder::new()
+            .name("collector".to_owned())
+            .spawn(move || self.run())
+            .map_err(|why| Error::new("start the collector's thread", why))
+    }
+
+    /// Runs here until every worker has dropped its outbox and everything is written.
+    pub fn run(mut self) -> Collected {
+        let mut flushed = Instant::now();
+        loop {
+            let ended = self.feeds.iter().all(|feed| feed.inbox.is_closed());
+            let received = self.round();
+            if ended && received == 0 {
+                break;
+            }
+            if flushed.elapsed() >= FLUSH {
+                flushed = Instant::now();
+                self.sinks.tick(self.clock());
+            }
+            if received == 0 {
+                std::thread::park_timeout(REST);
+            }
+        }
+        self.finish()
+    }
+
+    /// Takes everything that waits, once. The clocks are read first: what was caused before them is in the queues by then.
+    fn round(&mut self) -> u64 {
+        let settled = self.feeds.iter().map(Feed::settled).min().unwrap_or(Timestamp::NEVER);
+        let mut received = 0;
+        for feed in 0..self.feeds.len() {
+            for _ in 0..self.feeds[feed].inbox.waiting() {
+                let Some(message) = self.feeds[feed].inbox.pop() else { break };
+                received += 1;
+                match self.order {
+                    Order::Arrival => self.take(message),
+                    Order::PacketTime => self.merge.push(feed, message),
+                }
+            }
+        }
+        while let Some(message) = self.merge.next_before(settled) {
+            self.take(message);
+        }
+        self.collected.received += received;
+        received
+    }
+
+    fn take(&mut self, message: Message) {
+        self.now = self.now.max(message.at);
+        match message.content {
+            Content::Record(record) => self.write(message.at, record),
+            Content::Fact(fact) => {
+                self.collected.facts += 1;
+                self.services.learn(message.at, &fact);
+                self.detectors.iter_mut().for_each(|detector| detector.on_fact(message.at, &fact, &mut self.raised));
+                while let Some(record) = self.raised.pop() {
+                    self.collected.raised += 1;
+                    self.write(message.at, record);
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, at: Timestamp, mut record: Record) {
+        match &mut record {
+            Record::Conn(conn) if conn.service.is_none() => {
+                let key = &conn.id.key;
+                conn.service = self.services.name(at, key.resp_h, key.resp_p, key.transport).map(Text::clone);
+            }
+            Record::Notice(notice) => *self.collected.notices.entry(notice.note).or_default() += 1,
+            _ => {}
+        }
+        self.sinks.write(at, &record);
+    }
+
+    /// The newest packet time that anybody has seen.
+    fn clock(&self) -> Timestamp {
+        let clocks = self.feeds.iter().map(|feed| Timestamp::from_nanos(feed.stats.counters.clock_nanos.get()));
+        match self.order {
+            Order::Arrival => clocks.fold(self.now, Ord::max),
+            Order::PacketTime => self.now,
+        }
+    }
+
+    fn finish(mut self) -> Collected {
+        while let Some(message) = self.merge.next_before(Timestamp::NEVER) {
+            self.take(message);
+        }
+        let sum = |count: fn(&Inbox) -> u64| self.feeds.iter().map(|feed| count(&feed.inbox)).sum();
+        Collected {
+            offered: sum(Inbox::offered),
+            lost: sum(Inbox::lost),
+            lost_notices: sum(Inbox::lost_notices),
+            released_early: self.merge.released_early(),
+            tally: self.sinks.finish(),
+            ..self.collected
+        }
+    }
+}
+
+impl Feed {
+    /// Nothing caused before this time is still to come.
+    fn settled(&self) -> Timestamp {
+        if self.inbox.is_closed() {
+            Timestamp::NEVER
+        } else {
+            Timestamp::from_nanos(self.stats.counters.clock_nanos.get())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::{WhenFull, outbox};
+    use crate::record::{ConnRecord, LogName, samples};
+
+    fn read(dir: &tempfile::TempDir, log: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(dir.path().join(log)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn settings(dir: &tempfile::TempDir) -> OutputSettings {
+        OutputSettings {
+            log_dir: dir.path().join("logs"),
+            events: Some(dir.path().join("events.json")),
+            ..OutputSettings::default()
+        }
+    }
+
+    #[test]
+    fn every_record_reaches_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut collector = Collector::new(&settings(&dir), &Limits::default(), Order::PacketTime).unwrap();
+        let (sender, inbox) = outbox(0, WhenFull::Wait);
+        collector.listen_to(inbox, Arc::default());
+        let server = samples::id().key.resp_h;
+        let (transport, program, name) = (crate::flow::key::Transport::Udp, 100_003, Text::from("nfs"));
+        sender.push(Message::record(samples::AT, samples::conn()));
+        sender.push(Message::record(samples::AT, samples::portmap()));
+        sender.push(Message::record(samples::AT, Box::new(samples::notice())));
+        sender.push(Message::record(samples::AT, samples::weird()));
+        sender.push(Message::record(samples::AT, Box::new(samples::event())));
+        sender.push(Message::fact(samples::AT, Fact::ServiceLearned { server, port: 3344, transport, program, name }));
+        drop(sender);
+        let collected = collector.start().unwrap().join().unwrap();
+
+        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (6, 6, 1, 0));
+        assert!(LogName::ALL.iter().all(|log| collected.tally.written(*log) == 1 && collected.tally.lost(*log) == 0));
+        assert_eq!(collected.notices, BTreeMap::from([("SensitivePortmapperAccess", 1)]));
+        assert_eq!(read(&dir, "events.json").len(), 1);
+        for log in ["logs/conn.log", "logs/portmap.log", "logs/notice.log", "logs/weird.log"] {
+            assert_eq!(read(&dir, log).len(), 1, "{log}");
+        }
+        let conn = &read(&dir, "logs/conn.log")[0];
+        assert!(conn.contains(r#""service":"nfs""#), "a fact of the same instant comes first: {conn}");
+    }
+
+    /// Two hundred connections that all end at one of three moments.
+    fn conn(number: u64) -> (Timestamp, ConnRecord) {
+        let mut conn = samples::conn();
+        conn.id.uid.0 = u128::from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        (Timestamp::from_parts(1 + number % 3, 0), conn)
+    }
+
+    #[test]
+    fn the_number_of_workers_does_not_show() {
+        let logs = [1, 2, 5].map(|workers| {
+            let dir = tempfile::tempdir().unwrap();
+            let mut collector = Collector::new(&settings(&dir), &Limits::default(), Order::PacketTime).unwrap();
+            let senders = Vec::from_iter((0..workers).map(|_| {
+                let (sender, inbox) = outbox(0, WhenFull::Wait);
+                collector.listen_to(inbox, Arc::default());
+                sender
+            }));
+            for number in 0..200 {
+                let (at, conn) = conn(number);
+                senders[number as usize * 7 % workers].push(Message::record(at, conn));
+            }
+            drop(senders);
+            assert_eq!(collector.run().tally.written(LogName::Conn), 200);
+            read(&dir, "logs/conn.log")
+        });
+        assert_eq!(logs[0].len(), 200);
+        assert_eq!(logs[0], logs[1]);
+        assert_eq!(logs[0], logs[2]);
+    }
+}

@@ -1,0 +1,116 @@
+//! Messages of several workers, in one order that does not depend on how many there are.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::net::IpAddr;
+
+use crate::record::{Content, Message, Record};
+use crate::time::Timestamp;
+
+/// Messages held back for a worker whose clock lags. Beyond it the earliest is let go before its turn: order is lost, not a record.
+const HELD: usize = 262_144;
+
+/// Merges by packet time, then by connection, then in the order in which a worker told them.
+#[derive(Default)]
+pub struct Merge {
+    /// Of each worker, what came in order: nearly everything.
+    runs: Vec<VecDeque<Held>>,
+    /// What came out of order: timers, and records of the same instant.
+    strays: BinaryHeap<Reverse<Box<Held>>>,
+    held: usize,
+    arrivals: u64,
+    released_early: u64,
+}
+
+/// Facts come before records of the same instant, so that what they teach already holds.
+type Key = (Timestamp, u128, u64);
+
+struct Held {
+    key: Key,
+    message: Message,
+}
+
+impl Merge {
+    /// One more worker.
+    pub fn add_feed(&mut self) {
+        self.runs.push(VecDeque::new());
+    }
+
+    /// Holds a message of a worker.
+    pub fn push(&mut self, feed: usize, message: Message) {
+        let held = Held { key: (message.at, tie(&message.content), self.arrivals), message };
+        self.arrivals += 1;
+        self.held += 1;
+        match self.runs.get_mut(feed) {
+            Some(run) if run.back().is_none_or(|last| last.key < held.key) => run.push_back(held),
+            _ => self.strays.push(Reverse(Box::new(held))),
+        }
+    }
+
+    /// The first message, if its turn has come: nothing caused before `settled` is still on its way.
+    pub fn next_before(&mut self, settled: Timestamp) -> Option<Message> {
+        let run = self.runs.iter_mut().filter(|run| !run.is_empty()).min_by_key(|run| run.front().map(|held| held.key));
+        let from_run = run.as_ref().and_then(|run| run.front()).map(|held| held.key);
+        let stray = self.strays.peek().map(|Reverse(held)| held.key);
+        let first = [from_run, stray].into_iter().flatten().min()?;
+        let early = first.0 >= settled && settled != Timestamp::NEVER;
+        if early && self.held <= HELD {
+            return None;
+        }
+        self.released_early += u64::from(early);
+        self.held -= 1;
+        if Some(first) == stray {
+            return self.strays.pop().map(|Reverse(held)| held.message);
+        }
+        run.and_then(VecDeque::pop_front).map(|held| held.message)
+    }
+
+    /// Messages let go before their turn.
+    pub fn released_early(&self) -> u64 {
+        self.released_early
+    }
+}
+
+/// What orders messages of the same instant. Records of one connection come from one worker and keep their order.
+fn tie(content: &Content) -> u128 {
+    const RECORD: u128 = 1 << 96;
+    const WITHOUT_CONNECTION: u128 = 1 << 97;
+    let Content::Record(record) = content else { return 0 };
+    if let Some(id) = record.conn_id() {
+        return RECORD | id.uid.0;
+    }
+    let hosts = match record {
+        Record::Notice(notice) => [notice.src, notice.dst],
+        Record::Weird(weird) => [weird.src, weird.dst],
+        _ => [None, None],
+    };
+    let [src, dst] = hosts.map(|host| host.map_or(0, bits));
+    WITHOUT_CONNECTION | ((src ^ dst.rotate_left(64)) >> 32)
+}
+
+fn bits(addr: IpAddr) -> u128 {
+    match addr {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 64 | u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Held {}
+
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Held {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}

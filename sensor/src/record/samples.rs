@@ -1,0 +1,120 @@
+//! Records for tests.
+
+use std::time::Duration;
+
+use super::{ConnId, ConnRecord, EventRecord, Mapping, NoticeRecord, PortmapRecord, Uid, Value, WeirdRecord};
+use crate::flow::key::{FlowKey, Transport};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// When everything here happens.
+pub const AT: Timestamp = Timestamp::from_parts(1_258_531_221, 486_539_000);
+
+pub fn id() -> ConnId {
+    let key = FlowKey {
+        orig_h: [1, 2, 3, 4].into(),
+        resp_h: [5, 6, 7, 8].into(),
+        orig_p: 1122,
+        resp_p: 3344,
+        transport: Transport::Udp,
+    };
+    ConnId { uid: Uid(0x0123_4567_89ab_cdef_0123_4567), key }
+}
+
+pub fn conn() -> ConnRecord {
+    ConnRecord {
+        ts: AT,
+        id: id(),
+        proto: Transport::Udp,
+        service: None,
+        duration: Some(Duration::from_micros(1_000_301)),
+        orig_bytes: Some(56),
+        resp_bytes: Some(28),
+        conn_state: "SF",
+        local_orig: false,
+        local_resp: true,
+        missed_bytes: 0,
+        history: Some(Text::from("Dd")),
+        orig_pkts: 1,
+        orig_ip_bytes: 84,
+        resp_pkts: 1,
+        resp_ip_bytes: 56,
+        hot: None,
+        addl: None,
+    }
+}
+
+pub fn portmap() -> PortmapRecord {
+    PortmapRecord {
+        ts: AT,
+        id: id(),
+        proc_name: "dump",
+        ok: true,
+        status: "ok",
+        xid: 7,
+        prog: None,
+        prog_name: None,
+        vers: None,
+        prot: None,
+        port: None,
+        addr: None,
+        owner: None,
+        call_proc: None,
+        arg_size: None,
+        mappings: Some(Box::new([mapping()])),
+        pm_vers: 2,
+        auth_flavor: Some(Text::from("AUTH_UNIX")),
+        machine_name: Some(Text::new(b"evil\x1b\xffhost name", 10)),
+        uid: Some(0),
+        gid: Some(0),
+        rtt: Some(Duration::from_millis(2)),
+        call_len: 56,
+        reply_len: Some(28),
+        logged_reason: None,
+    }
+}
+
+pub fn notice() -> NoticeRecord {
+    NoticeRecord {
+        ts: AT,
+        id: Some(id()),
+        proto: Some(Transport::Udp),
+        note: "SensitivePortmapperAccess",
+        msg: Text::from("rpc: 1.2.3.4/1122 > 5.6.7.8/3344 pm_dump: (done)"),
+        sub: None,
+        src: Some([1, 2, 3, 4].into()),
+        dst: Some([5, 6, 7, 8].into()),
+        p: Some(3344),
+        n: None,
+        user: None,
+        filename: None,
+        actions: &["NOTICE_FILE", "NOTICE_ALARM_ALWAYS"],
+        suppress_for: Duration::from_secs(3600),
+    }
+}
+
+pub fn weird() -> WeirdRecord {
+    WeirdRecord {
+        ts: AT,
+        id: None,
+        name: "fragment_overlap",
+        addl: None,
+        notice: false,
+        src: Some([1, 2, 3, 4].into()),
+        dst: Some("2001:db8::1".parse().unwrap()),
+        suppressed: None,
+    }
+}
+
+pub fn event() -> EventRecord {
+    let fields = vec![
+        ("mappings", Value::Mappings(vec![mapping()].into())),
+        ("port", Value::PortOf(2049, Transport::Udp)),
+        ("success", Value::Bool(true)),
+    ];
+    EventRecord { ts: AT, id: id(), event: "pm_request_dump", fields }
+}
+
+fn mapping() -> Mapping {
+    Mapping { program: 100_003, version: 2, transport: Transport::Udp, port: 2049 }
+}

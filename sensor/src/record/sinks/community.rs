@@ -1,0 +1,96 @@
+//! Community ID, version 1: the same name for a connection in every tool that sees it.
+
+use std::net::IpAddr;
+
+use sha1::{Digest, Sha1};
+
+use crate::flow::key::{FlowKey, Transport};
+use crate::record::{ConnId, Uid};
+
+/// `1:` and 28 characters of base 64.
+type CommunityId = [u8; 30];
+
+/// Connections whose id is remembered: a connection is usually logged twice, once by its protocol and once when it ends.
+const REMEMBERED: usize = 4096;
+
+/// The Community IDs of the connections that were logged lately.
+#[derive(Debug)]
+pub struct CommunityIds {
+    recent: Box<[(Uid, CommunityId)]>,
+}
+
+impl CommunityIds {
+    /// An empty memory.
+    pub fn new() -> Self {
+        CommunityIds { recent: vec![(Uid::default(), [0; 30]); REMEMBERED].into_boxed_slice() }
+    }
+
+    /// The Community ID of this connection.
+    pub fn of(&mut self, id: &ConnId) -> &[u8] {
+        let slot = &mut self.recent[id.uid.0 as usize % REMEMBERED];
+        if slot.0 != id.uid || slot.1[0] == 0 {
+            *slot = (id.uid, community_id(&id.key));
+        }
+        &slot.1
+    }
+}
+
+/// The smaller endpoint comes first, so that both directions agree. The seed is 0, the default everywhere.
+fn community_id(key: &FlowKey) -> CommunityId {
+    let (orig, resp) = ((key.orig_h, key.orig_p), (key.resp_h, key.resp_p));
+    let (first, second) = if orig <= resp { (orig, resp) } else { (resp, orig) };
+    let protocol = match key.transport {
+        Transport::Tcp => 6,
+        Transport::Udp => 17,
+    };
+    let mut hash = Sha1::new();
+    hash.update([0, 0]);
+    update_addr(&mut hash, first.0);
+    update_addr(&mut hash, second.0);
+    hash.update([protocol, 0]);
+    hash.update(first.1.to_be_bytes());
+    hash.update(second.1.to_be_bytes());
+    let mut id = [0; 30];
+    id[..2].copy_from_slice(b"1:");
+    data_encoding::BASE64.encode_mut(&hash.finalize(), &mut id[2..]);
+    id
+}
+
+fn update_addr(hash: &mut Sha1, addr: IpAddr) {
+    match addr {
+        IpAddr::V4(v4) => hash.update(v4.octets()),
+        IpAddr::V6(v6) => hash.update(v6.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_the_specification() {
+        let cases = [
+            ("1.2.3.4", 1122, "5.6.7.8", 3344, Transport::Tcp, "1:wCb3OG7yAFWelaUydu0D+125CLM="),
+            ("1.2.3.4", 1122, "5.6.7.8", 3344, Transport::Udp, "1:0Mu9InQx6z4ZiCZM/7HXi2WMhOg="),
+            ("128.232.110.120", 34855, "66.35.250.204", 80, Transport::Tcp, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+            ("192.168.1.52", 54585, "8.8.8.8", 53, Transport::Udp, "1:d/FP5EW3wiY1vCndhwleRRKHowQ="),
+            (
+                "2001:470:e5bf:dead:4957:2174:e82c:4887",
+                63943,
+                "2607:f8b0:400c:c03::1a",
+                25,
+                Transport::Tcp,
+                "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=",
+            ),
+        ];
+        let mut ids = CommunityIds::new();
+        for (number, (orig_h, orig_p, resp_h, resp_p, transport, expected)) in cases.into_iter().enumerate() {
+            let (orig_h, resp_h) = (orig_h.parse().unwrap(), resp_h.parse().unwrap());
+            let key = FlowKey { orig_h, resp_h, orig_p, resp_p, transport };
+            let uid = Uid(number as u128 * REMEMBERED as u128);
+            for key in [key, key.reverse()] {
+                assert_eq!(ids.of(&ConnId { uid, key }), expected.as_bytes(), "{key:?}");
+            }
+        }
+    }
+}

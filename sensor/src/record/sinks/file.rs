@@ -1,0 +1,250 @@
+//! One log file: made at its first record, written in large pieces, set aside when it is time, and patient with a full disk.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::record::LogName;
+use crate::time::Timestamp;
+
+/// Bytes gathered before they are written.
+const PIECE: usize = 64 * 1024;
+/// While a file cannot be written, lines wait here; notices may use all of it, everything else only the first part.
+const WAITING_NOTICES: usize = 16 * 1024 * 1024;
+const WAITING_OTHERS: usize = 1024 * 1024;
+/// How long to wait before a failed write is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What is done with a file that is already there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Existing {
+    /// A replay starts its logs afresh.
+    Replace,
+    /// A live sensor continues the logs of its last run.
+    Continue,
+}
+
+/// When a file is set aside.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Rotation {
+    /// At so many bytes; 0: never.
+    pub bytes: u64,
+    /// At each multiple of so many seconds of packet time; 0: never.
+    pub seconds: u64,
+}
+
+/// What stands before the first line and after the last one.
+pub trait Frame {
+    /// Appends the header of a file begun at `at`.
+    fn header(&self, at: Timestamp, out: &mut Vec<u8>);
+    /// Appends the footer of a file closed at `at`.
+    fn footer(&self, at: Timestamp, out: &mut Vec<u8>);
+}
+
+/// One log file.
+#[derive(Debug)]
+pub struct LogFile<F> {
+    path: PathBuf,
+    existing: Existing,
+    rotation: Rotation,
+    frame: F,
+    file: Option<File>,
+    begun: Option<Timestamp>,
+    latest: Timestamp,
+    /// Bytes of the file, with those that wait.
+    bytes: u64,
+    /// What waits to be written, and whose line each line of it is.
+    waiting: Vec<u8>,
+    lines: Vec<Option<LogName>>,
+    retry_at: Option<Instant>,
+}
+
+impl<F: Frame> LogFile<F> {
+    /// A log at `path`; nothing is made until there is a line for it.
+    pub fn new(path: PathBuf, frame: F, existing: Existing, rotation: Rotation) -> Self {
+        LogFile {
+            path,
+            existing,
+            rotation,
+            frame,
+            file: None,
+            begun: None,
+            latest: Timestamp::ZERO,
+            bytes: 0,
+            waiting: Vec::new(),
+            lines: Vec::new(),
+            retry_at: None,
+        }
+    }
+
+    /// Adds a line at packet time `at`. False if there is no room for it, because the disk has failed for too long.
+    pub fn line(&mut self, log: LogName, at: Timestamp, append: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.rotate_if_due(at);
+        if self.begun.is_none() {
+            self.begin(at);
+        }
+        let room = if log == LogName::Notice { WAITING_NOTICES } else { WAITING_OTHERS };
+        if self.retry_at.is_some() && self.waiting.len() >= room {
+            return false;
+        }
+        self.latest = self.latest.max(at);
+        let before = self.waiting.len();
+        append(&mut self.waiting);
+        self.bytes += (self.waiting.len() - before) as u64;
+        self.lines.push(Some(log));
+        if self.waiting.len() >= PIECE && self.retry_at.is_none() {
+            self.flush();
+        }
+        true
+    }
+
+    /// Writes what waits; after a failure, not before it is time to try again.
+    pub fn flush(&mut self) {
+        if !self.waiting.is_empty() && self.retry_at.is_none_or(|at| Instant::now() >= at) {
+            self.write_waiting();
+        }
+    }
+
+    /// Sets the file aside if packet time says so.
+    pub fn rotate_if_due(&mut self, now: Timestamp) {
+        let Some(begun) = self.begun else { return };
+        let too_long = self.rotation.bytes > 0 && self.bytes >= self.rotation.bytes;
+        let period = self.rotation.seconds.saturating_mul(1_000_000_000);
+        let too_old = period > 0 && now.as_nanos() / period > begun.as_nanos() / period;
+        if too_long || too_old {
+            self.rotate(begun);
+        }
+    }
+
+    /// Writes the footer and all that waits; returns the logs of the lines that could not be written, one for each.
+    pub fn finish(&mut self) -> Vec<LogName> {
+        if self.begun.is_some() {
+            self.end();
+            self.write_waiting();
+        }
+        self.lines.drain(..).flatten().collect()
+    }
+
+    fn begin(&mut self, at: Timestamp) {
+        self.begun = Some(at);
+        self.latest = at;
+        self.frame(|frame, out| frame.header(at, out));
+    }
+
+    fn end(&mut self) {
+        let latest = self.latest;
+        self.frame(|frame, out| frame.footer(latest, out));
+    }
+
+    /// Header and footer lines belong to no record.
+    fn frame(&mut self, append: impl FnOnce(&F, &mut Vec<u8>)) {
+        let before = self.waiting.len();
+        append(&self.frame, &mut self.waiting);
+        let added = self.waiting.get(before..).unwrap_or_default();
+        self.bytes += added.len() as u64;
+        self.lines.extend(added.iter().filter(|byte| **byte == b'\n').map(|_| None));
+    }
+
+    /// A file that cannot be written now is set aside later.
+    fn rotate(&mut self, begun: Timestamp) {
+        if self.retry_at.is_some() {
+            return;
+        }
+        self.end();
+        self.write_waiting();
+        if self.retry_at.is_some() {
+            return;
+        }
+        let aside = self.aside(begun);
+        if let Err(why) = std::fs::rename(&self.path, &aside) {
+            tracing::error!(log = %self.path.display(), to = %aside.display(), %why, "cannot set a log aside");
+        }
+        self.file = None;
+        self.begun = None;
+        self.bytes = 0;
+    }
+
+    /// `conn.2026-11-21-17-00-00.log`, after the time at which the file was begun; a second one of that time gets a number.
+    fn aside(&self, begun: Timestamp) -> PathBuf {
+        let part =
+            |os: Option<&std::ffi::OsStr>| os.map(|part| part.to_string_lossy().into_owned()).unwrap_or_default();
+        let (stem, suffix) = (part(self.path.file_stem()), part(self.path.extension()));
+        let date = begun.format_utc("%Y-%m-%d-%H-%M-%S");
+        let first = self.path.with_file_name(format!("{stem}.{date}.{suffix}"));
+        let others = (1..).map(|number: u32| self.path.with_file_name(format!("{stem}.{date}-{number}.{suffix}")));
+        std::iter::once(first.clone()).chain(others).find(|path| !path.exists()).unwrap_or(first)
+    }
+
+    fn write_waiting(&mut self) {
+        let (written, result) = self.write_all();
+        if result.is_ok() {
+            self.waiting.clear();
+            self.lines.clear();
+        } else {
+            let whole = self.waiting.iter().take(written).filter(|byte| **byte == b'\n').count();
+            self.lines.drain(..whole.min(self.lines.len()));
+            self.waiting.drain(..written);
+        }
+        self.remember(result);
+    }
+
+    /// How many bytes were written, and why not all of them. The next attempt goes on exactly there, so no line is torn.
+    fn write_all(&mut self) -> (usize, io::Result<()>) {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => match open(&self.path, self.existing) {
+                Ok((file, length)) => {
+                    self.bytes += length;
+                    none.insert(file)
+                }
+                Err(why) => return (0, Err(why)),
+            },
+        };
+        let mut written = 0;
+        while let Some(rest) = self.waiting.get(written..).filter(|rest| !rest.is_empty()) {
+            match file.write(rest) {
+                Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => written += n,
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                Err(why) => return (written, Err(why)),
+            }
+        }
+        (written, Ok(()))
+    }
+
+    /// Says once that an outage has begun, and once that it has ended.
+    fn remember(&mut self, result: io::Result<()>) {
+        match result {
+            Ok(()) => {
+                if self.retry_at.take().is_some() {
+                    tracing::warn!(log = %self.path.display(), "the log can be written again");
+                }
+            }
+            Err(why) => {
+                if self.retry_at.replace(Instant::now() + RETRY).is_none() {
+                    tracing::error!(log = %self.path.display(), %why, "cannot write a log: lines wait, notices longest, and it is tried again each second");
+                }
+            }
+        }
+    }
+}
+
+/// The file and its length. A line that the last run left unfinished is ended first.
+fn open(path: &PathBuf, existing: Existing) -> io::Result<(File, u64)> {
+    let fresh = existing == Existing::Replace;
+    let mut options = OpenOptions::new();
+    options.read(!fresh).write(true).create(true).truncate(fresh).mode(0o640);
+    let mut file = options.open(path)?;
+    let length = if fresh { 0 } else { file.metadata()?.len() };
+    if length > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok((file, length))
+}
