@@ -1,6 +1,8 @@
 //! Where frames come from. The worker is generic over [`Source`]; everything above is tested without a NIC.
 
+pub mod filter;
 pub mod gate;
+pub mod pcap;
 
 use std::time::Duration;
 

@@ -2,10 +2,19 @@
 //!
 //! Variants are named after the events, and carry their parameters under the manual's names. Events borrow from the packet.
 
+pub mod rpc;
+mod rpc_fields;
+
+use std::borrow::Cow;
+
+pub use rpc::RpcEvent;
+
 use crate::analyzers::Service;
 use crate::capture::Gate;
 use crate::flow::Conn;
 use crate::flow::key::{Direction, FlowKey};
+use crate::record::Value;
+use crate::text::Text;
 use crate::time::Timestamp;
 
 /// Whatever handles events: the policy in a worker, a recorder in a test.
@@ -75,14 +84,6 @@ pub enum ConnectionEvent {
     },
 }
 
-/// Placeholder until the analyzer brings the events of chapter 7.
-#[derive(Debug)]
-#[expect(missing_docs, reason = "the manual's names")]
-pub enum RpcEvent<'a> {
-    PmBadPort { bad_p: u32 },
-    Unparsed { bytes: &'a [u8] },
-}
-
 /// What policy decides about a connection; decisions of several handlers are united.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Verdict(u8);
@@ -118,5 +119,22 @@ impl std::ops::BitOr for Verdict {
 impl std::ops::BitOrAssign for Verdict {
     fn bitor_assign(&mut self, other: Verdict) {
         *self = *self | other;
+    }
+}
+
+/// Shows one parameter of an event.
+pub type Out<'a> = &'a mut dyn FnMut(&'static str, Value<'_>);
+
+/// The most bytes of a text that the event stream shows.
+const SHOWN: usize = 1024;
+
+fn number(out: Out<'_>, name: &'static str, value: u32) {
+    out(name, Value::Count(value.into()));
+}
+
+/// An empty text is not shown: the protocol's version had no such field.
+fn text(out: Out<'_>, name: &'static str, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        out(name, Value::Text(Cow::Owned(Text::new(bytes, SHOWN))));
     }
 }
