@@ -1,21 +1,85 @@
-//! Portreeve: a passive network sensor for the services that still speak in the clear.
+//! Portreeve is a passive network sensor for the services that still speak in the clear: portmapper and rpcbind, FTP, Telnet, Rlogin,
+//! and SSH beside them. This page is its architecture: what the parts are, how a packet goes through them, and what always holds.
 //!
-//! Four layers, one direction: [`capture`] (frames), [`flow`] (packets, bytes), [`analyzers`] (events), [`policy`] (records).
+//! # Four layers, one direction
+//!
+//! | layer | makes | knows |
+//! |---|---|---|
+//! | [`capture`] | frames | where bytes come from: AF_XDP, AF_PACKET, capture files; nothing above |
+//! | [`flow`] | packets, streams of bytes | connections, the order of TCP, fragments, limits; no protocol |
+//! | [`analyzers`] | events | one protocol each, in bytes; states facts, judges nothing |
+//! | [`policy`] | records, notices, verdicts | the manual's "standard script": one function per event, under the event's name |
+//!
+//! Policy about one connection, or one pair of hosts, runs in the worker by direct call: there is no queue between an event and its
+//! handler. Only what counts across shards runs in the [`collector`].
+//!
+//! # The way of a packet
+//!
+//! ```text
+//! NIC queue q
+//!   -> XDP: classify, steer, stamp                      sensor-ebpf/src/xdp.rs
+//!   -> RX ring of socket (q, w)                         capture/afxdp
+//!   -> Worker::run        drain a batch, tick, wait     worker.rs
+//!   -> Shard::on_frame    decode, count                 packet.rs, flow/shard.rs
+//!   -> connection         find or open, TCP order       flow/table.rs, flow/tcp.rs, flow/stream.rs
+//!   -> Analyzer           bytes -> events               analyzers/
+//!   -> Policy             events -> records, verdicts   policy/
+//!   -> Outbox             bounded queue, never waits    outbox.rs
+//!   -> Collector          cross-shard facts             collector.rs
+//!   -> sinks              zeek json or tsv, eve         record/sinks/
+//! ```
+//!
+//! # Sharding
+//!
+//! A shard is chosen by a symmetric, seeded hash of the two addresses, and by nothing else: both directions, all fragments, an FTP
+//! control connection and its data connections, and a portmapper lookup with the RPC calls that follow it meet in one worker. The XDP
+//! program computes it, and [`capture::dispatch`] computes the same for a file. Each worker has one socket on every queue, so a shard is right
+//! whatever the NIC's own hashing does.
+//!
+//! # Invariants
+//!
+//! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
+//!    the last to be lost. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
+//! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source.
+//! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
+//!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
+//! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
+//! 5. Each outside library has one door: aya [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`], formats [`record::sinks`].
+//! 6. A panic in an analyzer costs one connection: it is caught, counted, and the worker lives.
+//! 7. Start: sockets and their map first, the kernel program last. Stop: detach first, drain, close the connections with their
+//!    reason, close the sockets last ([`engine`]).
+//! 8. The same capture and settings give the same logs: offline or live, one worker or many, however a stream was cut into segments.
+//!    Timers are exact in packet time: an event that a timer raises carries its deadline, not the moment at which somebody looked.
+//! 9. No byte of a frame is referenced after its batch has been given back.
+//! 10. Whatever a remote host can make grow has its bound in [`config::limits`], and reaching it is counted.
+//! 11. A default port stands in the table of [`analyzers`], and nowhere else.
+//! 12. Bytes from the wire are [`text::Text`]: bounded when made, and without `Display`; only a sink turns them into text.
+//!
+//! # Words
+//!
+//! *frame*: link-layer bytes. *packet*: a frame's headers, decoded. *segment*: TCP payload with a sequence number. *connection*: two
+//! endpoints that talk, over TCP or UDP; the manual's word. *originator*, *responder*: its two sides. *event*: a fact, under the manual's name.
+//! *notice*: something a person should see. *weird*: something unusual. *verdict*: what policy decides about a connection. *shard*: the
+//! connections of one worker. *gate*: the capture filter, as the layers above may change it.
 
-pub mod analyzers;
-pub mod capture;
-pub mod collector;
+pub mod cli;
 pub mod config;
 pub mod error;
-pub mod event;
-pub mod flow;
+pub mod text;
+pub mod time;
+
+pub mod capture;
 pub mod kernel;
-pub mod nic;
-pub mod outbox;
+
+pub mod flow;
+
+pub mod analyzers;
+pub mod event;
+
 pub mod policy;
+
+pub mod collector;
+pub mod outbox;
 pub mod record;
 pub mod stats;
 pub mod summary;
-pub mod sys;
-pub mod text;
-pub mod time;

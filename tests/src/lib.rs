@@ -5,7 +5,7 @@
 
 pub mod case;
 pub mod encode;
-pub mod lab;
+pub mod expect;
 pub mod pcap;
 pub mod play;
 pub mod rpc;

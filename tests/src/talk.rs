@@ -10,8 +10,8 @@ use crate::rpc;
 pub struct Talk {
     /// The first comment: what the case shows, in one sentence.
     pub title: String,
-    /// The settings of this case, as a TOML document.
-    pub settings: String,
+    /// The settings of this case, each as `--set` takes it.
+    pub settings: Vec<String>,
     /// Everyone who talks, in order of appearance.
     pub conversations: Vec<Conversation>,
     /// What happens, in order.
@@ -146,8 +146,7 @@ impl Reader {
                 Ok(())
             }
             ("set", setting) => {
-                self.talk.settings.push_str(setting);
-                self.talk.settings.push('\n');
+                self.talk.settings.push(setting.trim().into());
                 Ok(())
             }
             ("tcp", rest) => self.open(true, rest),

@@ -10,6 +10,12 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod portmap;
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::panic, clippy::arithmetic_side_effects, reason = "a test may fail")]
+pub mod testing;
+pub mod wire;
+
 use crate::config::limits::Limits;
 use crate::event::{Event, Handler, Verdict};
 use crate::flow::Conn;

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
-use super::Settings;
+use super::{PolicySets, PortTable, Settings, sets};
+use crate::analyzers::TABLE;
 use crate::error::{Error, Result};
 
 /// The defaults, then the file, then each `key=value`.
@@ -22,7 +24,24 @@ pub fn load(config_file: Option<&Path>, sets: &[String]) -> Result<Settings> {
     let settings: Settings = merged
         .try_into()
         .map_err(|why: toml::de::Error| Error::new("use the settings", why.message()).status(Error::USAGE))?;
+    sets::effective(&settings.policy)?;
+    PortTable::new(&settings)?;
     Ok(settings)
+}
+
+/// The changes to the named sets, read as what they are: this is where a malformed member is found, with its line.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TypedSets {
+    policy: TypedChanges,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct TypedChanges {
+    replace: PolicySets,
+    add: PolicySets,
+    remove: PolicySets,
 }
 
 /// One source of settings: a file, or one `--set`.
@@ -53,9 +72,10 @@ impl Layer {
     fn table(&self) -> Result<toml::Table> {
         let document =
             DeTable::parse(&self.text).map_err(|why| self.wrong(why.span().map(|s| s.start), why.message()))?;
-        let names = toml::Table::try_from(Settings::default()).unwrap_or_default();
-        self.check_names(document.get_ref(), &names, "")?;
+        self.check_names(document.get_ref(), &known_names(), "")?;
         toml::from_str::<Settings>(&self.text).map_err(|why| self.wrong(why.span().map(|s| s.start), why.message()))?;
+        toml::from_str::<TypedSets>(&self.text)
+            .map_err(|why| self.wrong(why.span().map(|s| s.start), why.message()))?;
         toml::from_str(&self.text).map_err(|why| self.wrong(None, why.message()))
     }
 
@@ -102,6 +122,26 @@ pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// The tree of names: the default settings, and where they hold names of something else, those.
+fn known_names() -> toml::Table {
+    let mut tree = toml::Table::try_from(Settings::default()).unwrap_or_default();
+    let mut fill = |section: &str, inner: &str, names: &[String]| {
+        let inner = tree.get_mut(section).and_then(|section| section.as_table_mut()?.get_mut(inner)?.as_table_mut());
+        let names = names.iter().map(|name| (name.clone(), toml::Value::Boolean(true)));
+        inner.into_iter().for_each(|inner| inner.extend(names.clone()));
+    };
+    let analyzers: Vec<String> = TABLE.iter().map(|row| row.name.to_owned()).collect();
+    let sets = sets::names();
+    for change in ["replace", "add", "remove"] {
+        fill("ports", change, &analyzers);
+        fill("policy", change, &sets);
+    }
+    if let Some(output) = tree.get_mut("output").and_then(toml::Value::as_table_mut) {
+        output.insert("events".to_owned(), toml::Value::Boolean(true));
+    }
+    tree
+}
+
 /// Every setting, dotted.
 fn all_names() -> Vec<String> {
     fn walk(table: &toml::Table, path: &str, out: &mut Vec<String>) {
@@ -114,7 +154,7 @@ fn all_names() -> Vec<String> {
         }
     }
     let mut names = Vec::new();
-    walk(&toml::Table::try_from(Settings::default()).unwrap_or_default(), "", &mut names);
+    walk(&known_names(), "", &mut names);
     names
 }
 

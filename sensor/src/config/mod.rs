@@ -3,9 +3,11 @@
 mod layers;
 pub mod limits;
 mod ports;
+pub mod sets;
 mod settings;
 
-pub use ports::PortTable;
+pub use ports::{PortSpec, PortTable};
+pub use sets::PolicySets;
 pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,
     OutputSettings, PolicyChanges, PortChanges, PortmapSettings, Settings, SiteSettings, Steering, Unparsed,

@@ -1,0 +1,145 @@
+//! RPC calls that wait for their reply: one in place, more in a bounded queue, oldest first.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
+
+use smallvec::SmallVec;
+
+use crate::flow::key::Direction;
+use crate::time::Timestamp;
+
+/// Bytes of a call that are kept: the longest header and the longest arguments but for those that are forwarded.
+const KEPT: usize = 2048;
+/// Bytes of a call that are kept in place: any call that a normal client makes.
+const IN_PLACE: usize = 120;
+
+/// A call that waits for its reply.
+#[derive(Debug)]
+pub struct Call {
+    /// Pairs the reply with it.
+    pub xid: u32,
+    /// How often it was sent again.
+    pub retransmissions: u32,
+    /// Bytes after xid and message type.
+    pub length: u32,
+    /// Who sent it.
+    pub direction: Direction,
+    /// Whether the arguments decoded.
+    pub valid: bool,
+    /// When it was first sent.
+    pub start: Timestamp,
+    /// When it is given up.
+    pub deadline: Timestamp,
+    /// Of what is not kept.
+    rest: u64,
+    bytes: SmallVec<[u8; IN_PLACE]>,
+}
+
+/// The calls of one connection.
+#[derive(Default, Debug)]
+pub struct Calls {
+    /// Never younger than any in the queue: it is only taken into use when the queue is empty.
+    first: Option<Call>,
+    queue: VecDeque<Call>,
+}
+
+impl Call {
+    /// A call of `direction`; `body` is the message after xid and message type.
+    pub fn new(xid: u32, direction: Direction, body: &[u8], start: Timestamp, deadline: Timestamp) -> Self {
+        let (kept, rest) = body.split_at_checked(KEPT).unwrap_or((body, b""));
+        Call {
+            xid,
+            retransmissions: 0,
+            length: u32::try_from(body.len()).unwrap_or(u32::MAX),
+            direction,
+            valid: false,
+            start,
+            deadline,
+            rest: digest(rest),
+            bytes: SmallVec::from_slice(kept),
+        }
+    }
+
+    /// Its bytes after xid and message type, as far as they were kept.
+    pub fn body(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether the same call is sent again.
+    fn is(&self, direction: Direction, body: &[u8]) -> bool {
+        let (kept, rest) = body.split_at_checked(KEPT).unwrap_or((body, b""));
+        self.direction == direction && self.bytes.as_slice() == kept && self.rest == digest(rest)
+    }
+}
+
+impl Calls {
+    /// Whether the same call waits already, which is then counted; or another one under the same number.
+    pub fn again(&mut self, xid: u32, direction: Direction, body: &[u8]) -> Again {
+        let mut known = Again::No;
+        for call in self.iter_mut().filter(|call| call.xid == xid && call.direction == direction) {
+            if call.is(direction, body) {
+                call.retransmissions = call.retransmissions.saturating_add(1);
+                return Again::Same;
+            }
+            known = Again::Different;
+        }
+        known
+    }
+
+    /// Adds the youngest call.
+    pub fn push(&mut self, call: Call) {
+        match self.first {
+            None if self.queue.is_empty() => self.first = Some(call),
+            _ => self.queue.push_back(call),
+        }
+    }
+
+    /// Takes the oldest call that `from` may answer under this number.
+    pub fn answered(&mut self, xid: u32, from: Direction) -> Option<Call> {
+        let waits = |call: &Call| call.xid == xid && call.direction == from.reverse();
+        if let Some(call) = self.first.take_if(|call| waits(call)) {
+            return Some(call);
+        }
+        let at = self.queue.iter().position(waits)?;
+        self.queue.remove(at)
+    }
+
+    /// Takes the oldest call.
+    pub fn pop(&mut self) -> Option<Call> {
+        self.first.take().or_else(|| self.queue.pop_front())
+    }
+
+    /// When the oldest call is given up.
+    pub fn deadline(&self) -> Timestamp {
+        self.first.as_ref().or_else(|| self.queue.front()).map_or(Timestamp::NEVER, |call| call.deadline)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.queue.len().saturating_add(usize::from(self.first.is_some()))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Call> {
+        self.first.iter_mut().chain(self.queue.iter_mut())
+    }
+}
+
+/// What is known of a call's number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Again {
+    /// Nothing.
+    No,
+    /// A retransmission.
+    Same,
+    /// Another call under the same number still waits.
+    Different,
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    if bytes.is_empty() {
+        return 0;
+    }
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    hasher.finish()
+}

@@ -1,0 +1,271 @@
+//! What the named sets are made of: networks, ports, rows of them, and tables from one of them to a text.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::super::ports::PortSpec;
+use crate::flow::key::Transport;
+
+/// A host or a prefix, IPv4 or IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Net(IpNet);
+
+impl Net {
+    /// Whether the address is in it.
+    pub fn contains(self, addr: IpAddr) -> bool {
+        self.0.contains(&addr)
+    }
+}
+
+impl FromStr for Net {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let net = match text.parse::<IpAddr>() {
+            Ok(addr) => Ok(IpNet::from(addr)),
+            Err(_) => text.parse::<IpNet>(),
+        };
+        net.map(|net| Net(net.trunc())).map_err(|_| {
+            format!("`{text}` is neither an address nor a prefix: write `10.0.0.1`, `10.0.0.0/8` or `2001:db8::/32`")
+        })
+    }
+}
+
+impl TryFrom<String> for Net {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Values by network. Looked up by address, one probe per prefix length that occurs.
+#[derive(Clone, Debug)]
+pub struct NetTable<V> {
+    by_net: HashMap<IpNet, V>,
+    /// Prefix lengths that occur, the longest first, of IPv4 and of IPv6.
+    lengths: [BTreeSet<std::cmp::Reverse<u8>>; 2],
+}
+
+impl<V> Default for NetTable<V> {
+    fn default() -> Self {
+        NetTable { by_net: HashMap::new(), lengths: Default::default() }
+    }
+}
+
+impl<V> NetTable<V> {
+    /// The value of the longest prefix that has the address.
+    pub fn get(&self, addr: IpAddr) -> Option<&V> {
+        self.all(addr).next()
+    }
+
+    /// Whether a prefix has the address.
+    pub fn contains(&self, addr: IpAddr) -> bool {
+        self.get(addr).is_some()
+    }
+
+    /// The values of all prefixes that have the address, the longest first.
+    pub fn all(&self, addr: IpAddr) -> impl Iterator<Item = &V> {
+        let [v4, v6] = &self.lengths;
+        let lengths = if addr.is_ipv4() { v4 } else { v6 };
+        lengths.iter().filter_map(move |&std::cmp::Reverse(length)| {
+            IpNet::new(addr, length).ok().and_then(|net| self.by_net.get(&net.trunc()))
+        })
+    }
+
+    fn entry(&mut self, Net(net): Net) -> std::collections::hash_map::Entry<'_, IpNet, V> {
+        let [v4, v6] = &mut self.lengths;
+        let lengths = if net.addr().is_ipv4() { v4 } else { v6 };
+        lengths.insert(std::cmp::Reverse(net.prefix_len()));
+        self.by_net.entry(net)
+    }
+}
+
+/// `set[subnet]`.
+pub type NetSet = NetTable<()>;
+
+impl FromIterator<Net> for NetSet {
+    fn from_iter<I: IntoIterator<Item = Net>>(nets: I) -> Self {
+        let mut table = NetTable::default();
+        for net in nets {
+            table.entry(net).or_insert(());
+        }
+        table
+    }
+}
+
+impl<'de> Deserialize<'de> for NetSet {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Vec::<Net>::deserialize(from).map(|nets| nets.into_iter().collect())
+    }
+}
+
+/// Rows that begin with a network: `set[addr, ...]`.
+#[derive(Clone, Debug)]
+pub struct NetRows<V>(NetTable<Vec<V>>);
+
+impl<V> Default for NetRows<V> {
+    fn default() -> Self {
+        NetRows(NetTable::default())
+    }
+}
+
+impl<V> NetRows<V> {
+    /// Whether a row has the address, and a rest that `fits`.
+    pub fn any(&self, addr: IpAddr, mut fits: impl FnMut(&V) -> bool) -> bool {
+        self.0.all(addr).any(|rows| rows.iter().any(&mut fits))
+    }
+
+    fn add(&mut self, net: Net, rest: V) {
+        self.0.entry(net).or_insert_with(Vec::new).push(rest);
+    }
+}
+
+/// The rest of a row, and how it is read together with its network.
+pub trait RowRest: Sized {
+    /// The row as it is written.
+    type Row: for<'de> Deserialize<'de>;
+
+    /// Its network, and the rest.
+    fn split(row: Self::Row) -> (Net, Self);
+}
+
+macro_rules! row_rest {
+    ($($rest:ty => $row:ty : |$r:ident| $split:expr;)+) => {
+        $(impl RowRest for $rest {
+            type Row = $row;
+
+            fn split($r: $row) -> (Net, Self) {
+                $split
+            }
+        })+
+    };
+}
+
+row_rest! {
+    Net => (Net, Net): |r| r;
+    PortSpec => (Net, PortSpec): |r| r;
+    String => (Net, String): |r| r;
+    (Net, String) => (Net, Net, String): |r| (r.0, (r.1, r.2));
+    (Net, PortSpec) => (Net, Net, PortSpec): |r| (r.0, (r.1, r.2));
+}
+
+impl<'de, V: RowRest> Deserialize<'de> for NetRows<V> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut rows = NetRows::default();
+        for row in Vec::<V::Row>::deserialize(from)? {
+            let (net, rest) = V::split(row);
+            rows.add(net, rest);
+        }
+        Ok(rows)
+    }
+}
+
+/// `set[port]`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(transparent)]
+pub struct PortSet(BTreeSet<PortSpec>);
+
+impl PortSet {
+    /// Whether the port is in it.
+    pub fn contains(&self, transport: Transport, port: u16) -> bool {
+        self.0.contains(&PortSpec((transport, port)))
+    }
+}
+
+/// `table[port] of string` and the like. In `[policy.remove]` it is written as a list of keys.
+#[derive(Clone, Debug)]
+pub struct Table<K, V>(pub BTreeMap<K, V>);
+
+impl<K, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Table(BTreeMap::new())
+    }
+}
+
+impl<V> Table<PortSpec, V> {
+    /// What stands for the port.
+    pub fn of(&self, transport: Transport, port: u16) -> Option<&V> {
+        self.0.get(&PortSpec((transport, port)))
+    }
+}
+
+impl<'de, K, V> Deserialize<'de> for Table<K, V>
+where
+    K: FromStr<Err: fmt::Display> + Ord,
+    V: Deserialize<'de> + Default,
+{
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Entries(PhantomData)).map(Table)
+    }
+}
+
+impl<'de, V: Deserialize<'de> + Default> Deserialize<'de> for NetTable<V>
+where
+    V: NamesAReason,
+{
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let entries: Vec<(NetKey, V)> = from.deserialize_any(Entries(PhantomData))?;
+        let mut table = NetTable::default();
+        for (NetKey(net), value) in entries {
+            table.entry(net).or_insert(value);
+        }
+        Ok(table)
+    }
+}
+
+/// Tables by network whose values are texts; a [`NetSet`] is read otherwise.
+pub trait NamesAReason {}
+
+impl NamesAReason for String {}
+
+struct NetKey(Net);
+
+impl FromStr for NetKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(NetKey)
+    }
+}
+
+/// Reads a TOML table with keys of any kind, or a list of keys.
+struct Entries<C, K, V>(PhantomData<(C, K, V)>);
+
+impl<'de, C, K, V> Visitor<'de> for Entries<C, K, V>
+where
+    C: FromIterator<(K, V)>,
+    K: FromStr<Err: fmt::Display>,
+    V: Deserialize<'de> + Default,
+{
+    type Value = C;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<C, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let key = key.parse().map_err(serde::de::Error::custom)?;
+            entries.push((key, map.next_value()?));
+        }
+        Ok(entries.into_iter().collect())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<C, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = seq.next_element::<String>()? {
+            entries.push((key.parse().map_err(serde::de::Error::custom)?, V::default()));
+        }
+        Ok(entries.into_iter().collect())
+    }
+}

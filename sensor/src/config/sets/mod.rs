@@ -1,0 +1,81 @@
+//! The manual's named sets, under their own names: typed, with defaults, looked up at use.
+
+mod changes;
+mod members;
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+pub(super) use changes::names;
+pub use changes::{effective, policy_text};
+pub use members::{Net, NetRows, NetSet, NetTable, PortSet, Table};
+
+use super::ports::PortSpec;
+
+/// All the sets. Their meanings stand beside their defaults, in `policy/*.toml`.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, non_snake_case, reason = "the manual's names; policy/*.toml says what each one means")]
+pub struct PolicySets {
+    #[serde(alias = "both_local_nets_is_spoof")]
+    pub same_local_net_is_spoof: bool,
+    pub allow_spoof_services: PortSet,
+    pub allow_pairs: NetRows<Net>,
+    pub allow_services: PortSet,
+    pub allow_services_to: NetRows<PortSpec>,
+    pub allow_services_from: NetRows<PortSpec>,
+    #[serde(alias = "allow_services_pairs")]
+    pub allow_service_pairs: NetRows<(Net, PortSpec)>,
+    pub hot_srcs: NetTable<String>,
+    pub hot_dsts: NetTable<String>,
+    pub flag_attempted_service: Reasons,
+    pub flag_attempted_inbound_service: Reasons,
+    pub flag_attempted_outbound_service: Reasons,
+    pub flag_successful_service: Reasons,
+    pub flag_successful_inbound_service: Reasons,
+    pub flag_successful_outbound_service: Reasons,
+    pub terminate_successful_inbound_service: Reasons,
+    pub flag_rejected_service: Reasons,
+    pub flag_rejected_inbound_service: Reasons,
+    pub flag_rejected_outbound_service: Reasons,
+    pub port_names: Reasons,
+    pub NFS_services: BTreeSet<String>,
+    pub RPC_okay: NetRows<(Net, String)>,
+    pub RPC_okay_nets: NetSet,
+    pub RPC_okay_services: BTreeSet<String>,
+    pub NFS_world_servers: NetSet,
+    pub any_RPC_okay: NetRows<String>,
+    pub RPC_dump_okay: NetRows<Net>,
+    pub RPC_do_not_complain: BTreeSet<(String, bool)>,
+    pub suppress_pm_log: NetRows<String>,
+    pub never_capture: PortSet,
+    pub capture_control_only: BTreeSet<String>,
+    pub RPC_exploited_programs: Table<u32, String>,
+    pub rpc_programs: Table<u32, String>,
+    pub weird_ignore_host: NetRows<String>,
+    pub weird_do_not_ignore_repeats: BTreeSet<String>,
+    pub weird_action: Table<String, WeirdAction>,
+}
+
+/// `table[port] of string`: a service, and why it is flagged (or what it is called).
+pub type Reasons = Table<PortSpec, String>;
+
+/// What is done with a weird.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeirdAction {
+    /// Nothing.
+    Ignore,
+    /// It is written.
+    #[default]
+    File,
+    /// It is written, with a notice each time.
+    NoticeAlways,
+    /// It is written, with a notice the first time on a connection.
+    NoticePerConn,
+    /// It is written, with a notice the first time of an originator.
+    NoticePerOrig,
+    /// It is written, with a notice the first time.
+    NoticeOnce,
+}
