@@ -72,6 +72,7 @@ pub mod capture;
 pub mod kernel;
 
 pub mod flow;
+pub mod packet;
 
 pub mod analyzers;
 pub mod event;

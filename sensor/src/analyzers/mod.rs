@@ -122,3 +122,65 @@ impl Service {
         TABLE.iter().find(|row| row.service == self).map_or("", |row| row.name)
     }
 }
+
+/// The analyzer of one connection, stored in its slot.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each variant is its analyzer")]
+pub enum AnyAnalyzer {
+    Portmap(portmap::Portmap),
+}
+
+/// Calls the same method of whichever analyzer it is.
+macro_rules! each {
+    ($any:expr, $analyzer:ident => $call:expr) => {
+        match $any {
+            AnyAnalyzer::Portmap($analyzer) => $call,
+        }
+    };
+}
+
+#[expect(missing_docs, reason = "the methods of Analyzer")]
+impl AnyAnalyzer {
+    /// A fresh analyzer for a service.
+    pub fn new(service: Service) -> Self {
+        match service {
+            Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
+        }
+    }
+
+    /// The bound of what may wait for a complete message, per direction.
+    pub fn pdu_max(&self) -> usize {
+        fn of<A: Analyzer>(_: &A) -> usize {
+            A::PDU_MAX
+        }
+        each!(self, analyzer => of(analyzer))
+    }
+
+    pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        each!(self, analyzer => analyzer.on_stream(cx, direction, bytes))
+    }
+
+    pub fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        each!(self, analyzer => analyzer.on_datagram(cx, direction, bytes))
+    }
+
+    pub fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
+        each!(self, analyzer => analyzer.on_gap(cx, direction, length))
+    }
+
+    pub fn deadline(&self) -> Timestamp {
+        each!(self, analyzer => analyzer.deadline())
+    }
+
+    pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
+        each!(self, analyzer => analyzer.on_deadline(cx));
+    }
+
+    pub fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
+        each!(self, analyzer => analyzer.on_end(cx, direction, rest));
+    }
+
+    pub fn on_close(&mut self, cx: &mut Context<'_>) {
+        each!(self, analyzer => analyzer.on_close(cx));
+    }
+}

@@ -5,6 +5,7 @@ pub mod limits;
 mod ports;
 pub mod sets;
 mod settings;
+mod timeouts;
 
 pub use ports::{PortSpec, PortTable};
 pub use sets::PolicySets;
@@ -13,3 +14,4 @@ pub use settings::{
     OutputSettings, PolicyChanges, PortChanges, PortmapSettings, Settings, SiteSettings, Steering, Unparsed,
     WeirdSettings,
 };
+pub use timeouts::{Timeouts, seconds};

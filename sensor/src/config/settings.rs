@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::layers;
 use super::limits::Limits;
 use super::ports::PortSpec;
+use super::timeouts::Timeouts;
 use crate::error::Result;
 
 /// Everything a user can set, checked. Made once, at the start; nothing changes it afterwards.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub output: OutputSettings,
     /// Changes to the manual's named sets.
     pub policy: PolicyChanges,
+    /// How long the flow layer waits for what.
+    pub timeouts: Timeouts,
     /// Every bound of the program.
     pub limits: Limits,
 }
@@ -135,7 +138,7 @@ pub enum Steering {
 }
 
 /// What is done with packets before they are connections.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodeSettings {
     /// Whether TCP and UDP checksums are verified. Off where the NIC fills them in after the capture (offloads, host mode).
@@ -146,6 +149,17 @@ pub struct DecodeSettings {
     pub fragments: Fragments,
     /// What the kernel program does with packets that it cannot parse.
     pub unparsed: Unparsed,
+}
+
+impl Default for DecodeSettings {
+    fn default() -> Self {
+        DecodeSettings {
+            checksums: false,
+            tunnels: true,
+            fragments: Fragments::default(),
+            unparsed: Unparsed::default(),
+        }
+    }
 }
 
 /// What the kernel program does with later fragments.

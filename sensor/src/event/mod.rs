@@ -6,6 +6,7 @@ pub mod rpc;
 mod rpc_fields;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 pub use rpc::RpcEvent;
 
@@ -26,6 +27,9 @@ pub trait Handler {
     fn expected(&self, _key: &FlowKey) -> Option<Service> {
         None
     }
+
+    /// Something unusual that belongs to no connection: a packet that could not be decoded, a datagram's fragments.
+    fn flow_weird(&mut self, _now: Timestamp, _hosts: Option<(IpAddr, IpAddr)>, _name: &'static str) {}
 
     /// Called after each frame and each tick: hands to the capture filter what the handlers asked for.
     fn settle(&mut self, _gate: &mut dyn Gate) {}

@@ -1,10 +1,18 @@
 //! Packets become connections, segments become streams. Knows nothing of any protocol above.
 
+mod connection;
 pub mod key;
+mod ports;
+pub mod shard;
+pub mod table;
+mod wheel;
 
 use smallvec::SmallVec;
 
+use key::{Direction, Transport};
+
 use crate::analyzers::Service;
+use crate::event::Verdict;
 use crate::record::ConnId;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -34,6 +42,99 @@ pub struct Conn {
     pub missed_bytes: u64,
     /// What policy remembers of it.
     pub marks: Marks,
+    /// What policy has decided about it so far.
+    pub verdict: Verdict,
+}
+
+impl Conn {
+    /// A connection of which nothing has been seen yet.
+    pub fn new(id: ConnId, start: Timestamp) -> Self {
+        Conn {
+            id,
+            start,
+            last: start,
+            orig: Endpoint::default(),
+            resp: Endpoint::default(),
+            service: None,
+            history: History::default(),
+            hot: 0,
+            addl: SmallVec::new(),
+            missed_bytes: 0,
+            marks: Marks::default(),
+            verdict: Verdict::CONTINUE,
+        }
+    }
+
+    /// The side that sends in this direction.
+    pub fn endpoint(&self, direction: Direction) -> &Endpoint {
+        match direction {
+            Direction::FromOrig => &self.orig,
+            Direction::FromResp => &self.resp,
+        }
+    }
+
+    /// The side that sends in this direction, to change it.
+    pub fn endpoint_mut(&mut self, direction: Direction) -> &mut Endpoint {
+        match direction {
+            Direction::FromOrig => &mut self.orig,
+            Direction::FromResp => &mut self.resp,
+        }
+    }
+
+    /// Zeek's `conn_state`, which is the manual's connection state.
+    pub fn state(&self) -> &'static str {
+        match self.id.key.transport {
+            Transport::Tcp => self.tcp_state(),
+            Transport::Udp => match (self.orig.state, self.resp.state) {
+                (EndpointState::Inactive, EndpointState::Inactive) => "OTH",
+                (EndpointState::Inactive, _) => "SHR",
+                (_, EndpointState::Inactive) => "S0",
+                _ => "SF",
+            },
+        }
+    }
+
+    fn tcp_state(&self) -> &'static str {
+        use EndpointState::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+        let silent = |endpoint: &Endpoint| matches!(endpoint.state, Inactive | Partial);
+        let (o, r) = (&self.orig, &self.resp);
+        match (o.state, r.state) {
+            (SynSent | SynAckSent, Reset) => "REJ",
+            (Reset, Reset) if o.size == 0 && r.size == 0 => "REJ",
+            (_, Reset) => {
+                if silent(o) {
+                    "RSTRH"
+                } else {
+                    "RSTR"
+                }
+            }
+            (Reset, _) => {
+                if silent(r) {
+                    "RSTOS0"
+                } else {
+                    "RSTO"
+                }
+            }
+            (Closed, Closed) => "SF",
+            (Closed, _) => {
+                if silent(r) {
+                    "SH"
+                } else {
+                    "S2"
+                }
+            }
+            (_, Closed) => {
+                if silent(o) {
+                    "SHR"
+                } else {
+                    "S3"
+                }
+            }
+            (SynSent, Inactive) => "S0",
+            (Established, Established) => "S1",
+            _ => "OTH",
+        }
+    }
 }
 
 /// What policy remembers of a connection; nothing below policy reads it.
@@ -119,6 +220,6 @@ pub enum Annotation {
         /// Its port; 0: not registered.
         port: u16,
         /// TCP or UDP.
-        transport: key::Transport,
+        transport: Transport,
     },
 }

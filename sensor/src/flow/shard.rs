@@ -1,0 +1,276 @@
+//! One worker's share of the connections: frames in, events out. Nothing in here is shared with another worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use super::Conn;
+use super::connection::{Connection, Fate, Shared};
+use super::key::{Direction, FlowKey, Transport};
+use super::ports::WatchedPorts;
+use super::table::{Hashed, SlotId, Table};
+use super::wheel::Wheel;
+use crate::analyzers::AnyAnalyzer;
+use crate::capture::{Frame, Gate};
+use crate::config::{PortTable, Settings, seconds};
+use crate::event::{ConnectionEvent, Handler};
+use crate::packet::{self, Body, Datagram, Ip, Packet, Reason, Refused, Segment};
+use crate::record::{ConnId, Uid};
+use crate::stats::WorkerStats;
+use crate::time::Timestamp;
+
+/// How far packet time goes on between two looks at the timer wheel.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The shard of one worker.
+#[derive(Debug)]
+pub struct Shard<H: Handler> {
+    settings: Arc<Settings>,
+    ports: WatchedPorts,
+    handler: H,
+    stats: Arc<WorkerStats>,
+    table: Table<Connection>,
+    wheel: Wheel,
+    looked: Timestamp,
+    /// Connections on ports that nobody watches: while there are none, other packets need no lookup.
+    unwatched: usize,
+}
+
+impl<H: Handler> Shard<H> {
+    /// An empty shard.
+    pub fn new(settings: Arc<Settings>, ports: &PortTable, handler: H, stats: Arc<WorkerStats>) -> Self {
+        let capacity = settings.limits.connections;
+        Shard {
+            table: Table::new(capacity, settings.seed),
+            ports: WatchedPorts::new(ports),
+            wheel: Wheel::new(capacity),
+            settings,
+            handler,
+            stats,
+            looked: Timestamp::ZERO,
+            unwatched: 0,
+        }
+    }
+
+    /// Whatever handles the events.
+    pub fn handler(&mut self) -> &mut H {
+        &mut self.handler
+    }
+
+    /// Processes one frame.
+    pub fn on_frame(&mut self, frame: Frame<'_>, gate: &mut dyn Gate) {
+        self.stats.counters.frames.inc();
+        self.stats.counters.bytes.add(frame.wire_len as u64);
+        if frame.at < self.looked || frame.at.since(self.looked) >= LOOK_EVERY {
+            self.look_at_timers(frame.at, gate);
+        }
+        match packet::decode(&frame, &self.settings.decode) {
+            Ok(packet) => self.on_packet(frame.at, &packet, gate),
+            Err(refused) => self.on_refused(frame.at, &refused),
+        }
+        self.handler.settle(gate);
+    }
+
+    /// Lets time go on: expires what has been silent for too long.
+    pub fn tick(&mut self, now: Timestamp, gate: &mut dyn Gate) {
+        if now < self.looked || now.since(self.looked) >= LOOK_EVERY {
+            self.look_at_timers(now, gate);
+        }
+        self.handler.settle(gate);
+    }
+
+    /// Ends every connection: the input has ended, or the sensor stops.
+    pub fn close_all(&mut self, now: Timestamp, gate: &mut dyn Gate) {
+        for id in self.table.ids() {
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            let mut shared =
+                Shared { now, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+            if connection.run_deadlines(now, &mut shared) == Fate::Lives {
+                shared.now = now;
+                connection.raise(&mut shared, ConnectionEvent::ConnectionPending);
+            }
+            let at = shared.now;
+            self.drop_connection(id, at, gate);
+        }
+        self.handler.settle(gate);
+    }
+
+    fn on_packet(&mut self, at: Timestamp, packet: &Packet<'_>, gate: &mut dyn Gate) {
+        let outcomes = &self.stats.outcomes;
+        match &packet.body {
+            Body::Udp(datagram) => {
+                if self.on_datagram(at, &packet.ip, datagram, gate) {
+                    self.stats.outcomes.udp.inc();
+                } else {
+                    self.stats.outcomes.not_wanted.inc();
+                }
+            }
+            Body::Tcp(_) => outcomes.not_wanted.inc(),
+            Body::Fragment(_) => outcomes.fragment_dropped.inc(),
+        }
+    }
+
+    fn on_refused(&mut self, at: Timestamp, refused: &Refused) {
+        let outcomes = &self.stats.outcomes;
+        match refused.reason {
+            Reason::Icmp => outcomes.icmp.inc(),
+            Reason::NotIp => outcomes.not_ip.inc(),
+            Reason::OtherProtocol => outcomes.other_protocol.inc(),
+            Reason::Truncated => outcomes.truncated.inc(),
+            Reason::Malformed => outcomes.malformed.inc(),
+            Reason::BadChecksum => outcomes.bad_checksum.inc(),
+        }
+        if let Some(name) = refused.weird {
+            self.handler.flow_weird(at, refused.hosts, name);
+        }
+    }
+
+    /// Whether the datagram belongs to a flow that is wanted.
+    fn on_datagram(&mut self, at: Timestamp, ip: &Ip, datagram: &Datagram<'_>, gate: &mut dyn Gate) -> bool {
+        let key = FlowKey {
+            orig_h: ip.src,
+            resp_h: ip.dst,
+            orig_p: datagram.src_port,
+            resp_p: datagram.dst_port,
+            transport: Transport::Udp,
+        };
+        let Some((id, direction)) = self.find_or_open(at, key, None, gate) else { return false };
+        let Some(connection) = self.table.get_mut(id) else { return false };
+        let mut shared =
+            Shared { now: at, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        connection.on_datagram(&mut shared, ip, direction, datagram);
+        self.wheel.schedule(id, connection.due());
+        true
+    }
+
+    /// The connection of a packet: the one that is there (unless its time was over before this packet), or a new one.
+    fn find_or_open(
+        &mut self,
+        at: Timestamp,
+        key: FlowKey,
+        segment: Option<&Segment<'_>>,
+        gate: &mut dyn Gate,
+    ) -> Option<(SlotId, Direction)> {
+        let ports = &self.ports;
+        let watched = ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some();
+        if !watched && self.unwatched == 0 && !self.is_expected(&key) {
+            return None;
+        }
+        let hashed = self.table.hash(key);
+        if let Some((id, direction)) = self.table.find(&hashed)
+            && self.still_lives(id, at, gate)
+        {
+            return Some((id, direction));
+        }
+        if !watched && !self.is_expected(&key) {
+            return None;
+        }
+        self.open(at, &hashed, segment, gate)
+    }
+
+    fn is_expected(&self, key: &FlowKey) -> bool {
+        self.handler.expected(key).is_some() || self.handler.expected(&key.reverse()).is_some()
+    }
+
+    /// Runs what was due before this packet came; `false` if that was the end of the connection.
+    fn still_lives(&mut self, id: SlotId, at: Timestamp, gate: &mut dyn Gate) -> bool {
+        let Some(connection) = self.table.get_mut(id) else { return false };
+        if connection.due() > at {
+            return true;
+        }
+        let mut shared =
+            Shared { now: at, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        let fate = connection.run_deadlines(at, &mut shared);
+        let now = shared.now;
+        if fate == Fate::Over {
+            self.drop_connection(id, now, gate);
+        }
+        fate == Fate::Lives
+    }
+
+    fn open(
+        &mut self,
+        at: Timestamp,
+        hashed: &Hashed,
+        segment: Option<&Segment<'_>>,
+        gate: &mut dyn Gate,
+    ) -> Option<(SlotId, Direction)> {
+        if let Some(victim) = self.table.victim() {
+            self.stats.counters.connections_evicted.inc();
+            self.drop_connection(victim, at, gate);
+        }
+        let sent = hashed.key();
+        let flipped = self.is_from_responder(&sent, segment);
+        let key = if flipped { sent.reverse() } else { sent };
+        let ports = &self.ports;
+        let service = ports.get(key.transport, key.resp_p).or_else(|| self.handler.expected(&key));
+        let mut conn = Conn::new(ConnId { uid: self.uid(&key, at), key }, at);
+        if flipped {
+            conn.history.push(b'^');
+        }
+        let timeouts = &self.settings.timeouts;
+        let inactivity = match key.transport {
+            Transport::Tcp => seconds(timeouts.tcp_inactivity_timeout),
+            Transport::Udp => seconds(timeouts.udp_inactivity_timeout),
+        };
+        let analyzer = service.map(AnyAnalyzer::new);
+        let mut connection = Connection::new(conn, analyzer, inactivity);
+        let mut shared =
+            Shared { now: at, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        connection.raise(&mut shared, ConnectionEvent::NewConnection);
+        let id = self.table.insert(hashed, connection)?;
+        self.unwatched += usize::from(!self.is_watched(&key));
+        self.stats.counters.connections_opened.inc();
+        self.stats.counters.connections_open.set(self.table.len() as u64);
+        Some((id, if flipped { Direction::FromResp } else { Direction::FromOrig }))
+    }
+
+    /// Whether a packet that opens a connection was sent by its responder: the other side's first packet was not seen.
+    fn is_from_responder(&self, sent: &FlowKey, segment: Option<&Segment<'_>>) -> bool {
+        if segment.is_some_and(|segment| segment.flags.syn && !segment.flags.ack) {
+            return false;
+        }
+        let ports = &self.ports;
+        let serves =
+            |port, key: &FlowKey| ports.get(sent.transport, port).is_some() || self.handler.expected(key).is_some();
+        serves(sent.orig_p, &sent.reverse()) && !serves(sent.resp_p, sent)
+    }
+
+    fn is_watched(&self, key: &FlowKey) -> bool {
+        let ports = &self.ports;
+        ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some()
+    }
+
+    /// The same for any number of workers: it depends on nothing but the connection and its first packet.
+    fn uid(&self, key: &FlowKey, at: Timestamp) -> Uid {
+        let mut bytes = [0u8; 37];
+        let len = key.canonical_bytes(&mut bytes);
+        let mut hasher = SipHasher13::new_with_keys(self.settings.seed, at.as_nanos());
+        std::hash::Hasher::write(&mut hasher, bytes.get(..len).unwrap_or(&bytes));
+        Uid(hasher.finish128().as_u128() >> 32)
+    }
+
+    fn look_at_timers(&mut self, now: Timestamp, gate: &mut dyn Gate) {
+        self.looked = now;
+        self.wheel.set_clock(now);
+        let until = self.wheel.horizon();
+        while let Some(id) = self.wheel.next_due() {
+            if self.still_lives(id, until, gate)
+                && let Some(connection) = self.table.get(id)
+            {
+                self.wheel.schedule(id, connection.due());
+            }
+        }
+    }
+
+    fn drop_connection(&mut self, id: SlotId, now: Timestamp, gate: &mut dyn Gate) {
+        self.wheel.remove(id);
+        let Some(mut connection) = self.table.remove(id) else { return };
+        self.unwatched -= usize::from(!self.is_watched(&connection.conn.id.key));
+        let mut shared =
+            Shared { now, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        connection.close(&mut shared);
+        self.stats.counters.connections_open.set(self.table.len() as u64);
+    }
+}

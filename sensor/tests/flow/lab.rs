@@ -1,0 +1,122 @@
+//! A shard with a handler that writes down what it hears, and packets to feed it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etherparse::PacketBuilder;
+use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Link};
+use portreeve::config::{PortTable, Settings};
+use portreeve::event::{Event, Handler, Verdict};
+use portreeve::flow::Conn;
+use portreeve::flow::key::FlowKey;
+use portreeve::flow::shard::Shard;
+use portreeve::stats::WorkerStats;
+use portreeve::time::Timestamp;
+
+pub const CLIENT: [u8; 4] = [10, 0, 0, 1];
+pub const SERVER: [u8; 4] = [10, 0, 0, 2];
+
+/// Writes down every event as text, with its time in milliseconds.
+#[derive(Debug, Default)]
+pub struct Notebook {
+    pub lines: Vec<String>,
+    pub records: Vec<(String, Conn)>,
+    pub verdict: Verdict,
+}
+
+impl Handler for Notebook {
+    fn handle(&mut self, now: Timestamp, conn: &mut Conn, event: &Event<'_>) -> Verdict {
+        let name = match event {
+            Event::Connection(event) => format!("{event:?}"),
+            Event::Weird { name, .. } => format!("weird {name}"),
+            _ => return Verdict::CONTINUE,
+        };
+        if name == "ConnectionStateRemove" {
+            self.records.push((conn.state().to_owned(), summary(conn)));
+        }
+        self.lines.push(format!("{} {name}", now.as_nanos() / 1_000_000));
+        self.verdict
+    }
+
+    fn flow_weird(&mut self, now: Timestamp, _hosts: Option<(IpAddr, IpAddr)>, name: &'static str) {
+        self.lines.push(format!("{} flow {name}", now.as_nanos() / 1_000_000));
+    }
+}
+
+/// `Conn` is not `Clone` on purpose; a test keeps the facts that it looks at.
+fn summary(conn: &Conn) -> Conn {
+    let mut copy = Conn::new(conn.id, conn.start);
+    (copy.last, copy.orig, copy.resp) = (conn.last, conn.orig, conn.resp);
+    (copy.history, copy.missed_bytes, copy.service) = (conn.history.clone(), conn.missed_bytes, conn.service);
+    copy
+}
+
+/// A gate that remembers what it was asked.
+#[derive(Debug, Default)]
+pub struct Remembering {
+    pub bypassed: Vec<FlowKey>,
+}
+
+impl Gate for Remembering {
+    fn expect(&mut self, _expectation: Expectation) {}
+
+    fn unexpect(&mut self, _expectation: Expectation) {}
+
+    fn bypass(&mut self, key: &FlowKey, _why: BypassReason) {
+        self.bypassed.push(*key);
+    }
+
+    fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
+        Bypassed::default()
+    }
+}
+
+/// A shard under test.
+pub struct Lab {
+    pub shard: Shard<Notebook>,
+    pub gate: Remembering,
+    pub stats: Arc<WorkerStats>,
+}
+
+impl Lab {
+    pub fn new(settings: Settings) -> Self {
+        let stats = Arc::new(WorkerStats::default());
+        let ports = PortTable::new(&settings).expect("default ports");
+        let shard = Shard::new(Arc::new(settings), &ports, Notebook::default(), Arc::clone(&stats));
+        Lab { shard, gate: Remembering::default(), stats }
+    }
+
+    /// Feeds one frame, at so many milliseconds.
+    pub fn feed(&mut self, millis: u64, bytes: &[u8]) {
+        let frame = Frame { at: at(millis), link: Link::Ethernet, bytes, wire_len: bytes.len(), hash: None };
+        self.shard.on_frame(frame, &mut self.gate);
+    }
+
+    pub fn close(&mut self, millis: u64) {
+        self.shard.close_all(at(millis), &mut self.gate);
+    }
+
+    /// What was heard since the last time.
+    pub fn heard(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.shard.handler().lines)
+    }
+
+    /// Every outcome that is not 0.
+    pub fn outcomes(&self) -> Vec<(&'static str, u64)> {
+        self.stats.outcomes.snapshot().into_iter().filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+/// A moment of packet time; the epoch itself is avoided.
+pub fn at(millis: u64) -> Timestamp {
+    Timestamp::ZERO + Duration::from_millis(millis)
+}
+
+/// A UDP datagram in an Ethernet frame.
+pub fn udp(src: [u8; 4], src_port: u16, dst: [u8; 4], dst_port: u16, payload: &[u8]) -> Vec<u8> {
+    let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(src, dst, 64).udp(src_port, dst_port);
+    let mut frame = Vec::new();
+    builder.write(&mut frame, payload).expect("a vector takes everything");
+    frame
+}

@@ -1,0 +1,4 @@
+//! The flow layer from the outside: hand-made packets in, events out.
+
+mod lab;
+mod udp;
