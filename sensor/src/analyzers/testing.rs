@@ -6,7 +6,7 @@ use super::{Analyzer, Context, Step};
 use crate::config::limits::Limits;
 use crate::event::{Event, Handler, Verdict};
 use crate::flow::key::{Direction, FlowKey, Transport};
-use crate::flow::{Conn, Endpoint, EndpointState, History};
+use crate::flow::{Conn, Endpoint, EndpointState};
 use crate::record::{ConnId, Uid, Value};
 use crate::time::Timestamp;
 
@@ -149,17 +149,8 @@ pub fn conn(transport: Transport) -> Conn {
     let addr = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
     let key = FlowKey { orig_h: addr(1), resp_h: addr(2), orig_p: 832, resp_p: 111, transport };
     let endpoint = Endpoint { state: EndpointState::Established, ..Endpoint::default() };
-    Conn {
-        id: ConnId { uid: Uid(1), key },
-        start: Timestamp::from_parts(1_000_000, 0),
-        last: Timestamp::from_parts(1_000_000, 0),
-        orig: endpoint,
-        resp: endpoint,
-        service: None,
-        history: History::default(),
-        hot: 0,
-        addl: smallvec::SmallVec::new(),
-        missed_bytes: 0,
-        marks: crate::flow::Marks::default(),
-    }
+    let start = Timestamp::from_parts(1_000_000, 0);
+    let mut conn = Conn::new(ConnId { uid: Uid(1), key }, start);
+    (conn.orig, conn.resp) = (endpoint, endpoint);
+    conn
 }

@@ -10,7 +10,7 @@ fn request_and_reply_make_one_flow() {
     lab.feed(100_000, &udp(CLIENT, 1023, SERVER, 111, b"call"));
     lab.feed(100_010, &udp(SERVER, 111, CLIENT, 1023, b"answer"));
     lab.feed(100_020, &udp(CLIENT, 5000, SERVER, 5001, b"not ours"));
-    assert_eq!(lab.heard(), ["100000 NewConnection", "100000 UdpRequest", "100010 UdpReply"]);
+    assert_eq!(lab.events(), ["100000 NewConnection", "100000 UdpRequest", "100010 UdpReply"]);
     lab.close(100_030);
     let (state, conn) = lab.shard.handler().records.pop().expect("one record");
     assert_eq!((state.as_str(), conn.history.as_str()), ("SF", "Dd"));
@@ -36,7 +36,7 @@ fn expiry_happens_at_the_deadline_whoever_looks_and_when() {
         let mut lab = Lab::new(Settings::default());
         lab.feed(100_000, &late);
         lab.feed(when, frame);
-        let heard = lab.heard();
+        let heard = lab.events();
         assert_eq!(heard.get(2).map(String::as_str), Some("160000 ConnectionStateRemove"), "{heard:?}");
     }
 }
