@@ -5,8 +5,8 @@
 //! UTF-8 becomes the four characters `\xHH` (in the file: `\\xHH`), and a backslash of the wire that stands before an `x`
 //! becomes `\x5c`. So, in a string that a JSON reader has returned, every `\xHH` is one byte, and everything else is itself.
 //!
-//! TSV. The same bytes, the separators and every backslash become `\xHH`; a value that would read as unset or empty has its first byte
-//! written so.
+//! TSV. The same bytes, the separator and every backslash become `\xHH`, in a set also a comma; a value that would read as unset or
+//! empty has its first byte written so.
 
 /// Appends `bytes` as the inside of a JSON string.
 pub fn json(bytes: &[u8], out: &mut Vec<u8>) {
@@ -23,14 +23,24 @@ pub fn json(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `bytes` as a TSV value, or as a member of a set.
+/// Appends `bytes` as a TSV value.
 pub fn tsv(bytes: &[u8], out: &mut Vec<u8>) {
+    tsv_escaping(bytes, '\\', out);
+}
+
+/// Appends `bytes` as a member of a set in TSV.
+pub fn tsv_member(bytes: &[u8], out: &mut Vec<u8>) {
+    tsv_escaping(bytes, ',', out);
+}
+
+/// The tab is a control character: it needs no mention.
+fn tsv_escaping(bytes: &[u8], also: char, out: &mut Vec<u8>) {
     let start = out.len();
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {
             let mut utf8 = [0; 4];
             let utf8 = char.encode_utf8(&mut utf8).as_bytes();
-            if is_disturbing(char) || matches!(char, '\\' | ',') {
+            if is_disturbing(char) || char == '\\' || char == also {
                 utf8.iter().for_each(|byte| hex(*byte, out));
             } else {
                 out.extend_from_slice(utf8);
@@ -139,7 +149,7 @@ mod tests {
 
     #[test]
     fn tsv_is_zeeks() {
-        assert_eq!(as_tsv(b"a\tb,c\\d\xff"), r"a\x09b\x2cc\x5cd\xff");
+        assert_eq!(as_tsv(b"a\tb,c\\d\xff"), r"a\x09b,c\x5cd\xff");
         assert_eq!(
             [as_tsv(b""), as_tsv(b"-"), as_tsv(b"(empty)"), as_tsv(b"--")],
             ["(empty)", "\\x2d", "\\x28empty)", "--"]

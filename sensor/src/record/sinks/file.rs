@@ -158,10 +158,12 @@ impl<F: Frame> LogFile<F> {
             return;
         }
         let aside = self.aside(begun);
-        if let Err(why) = std::fs::rename(&self.path, &aside) {
-            tracing::error!(log = %self.path.display(), to = %aside.display(), %why, "cannot set a log aside");
+        match std::fs::rename(&self.path, &aside) {
+            Ok(()) => self.file = None,
+            Err(why) => {
+                tracing::error!(log = %self.path.display(), to = %aside.display(), %why, "cannot set a log aside: it goes on");
+            }
         }
-        self.file = None;
         self.begun = None;
         self.bytes = 0;
     }
@@ -247,4 +249,92 @@ fn open(path: &PathBuf, existing: Existing) -> io::Result<(File, u64)> {
         }
     }
     Ok((file, length))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    struct Around;
+
+    impl Frame for Around {
+        fn header(&self, _: Timestamp, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"begin\n");
+        }
+
+        fn footer(&self, _: Timestamp, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"end\n");
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_parts(seconds, 0)
+    }
+
+    fn log(path: PathBuf, rotation: Rotation) -> LogFile<Around> {
+        LogFile::new(path, Around, Existing::Replace, rotation)
+    }
+
+    fn add(log: &mut LogFile<Around>, seconds: u64, text: &str) -> bool {
+        log.line(LogName::Conn, at(seconds), |out| out.extend_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_log_is_set_aside_by_time_and_by_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = log(dir.path().join("conn.log"), Rotation { bytes: 30, seconds: 3600 });
+        add(&mut log, 1, "one\n");
+        add(&mut log, 3599, "two\n");
+        add(&mut log, 3600, "thirty bytes and a few more\n");
+        add(&mut log, 3600, "thirty bytes and a few more\n");
+        add(&mut log, 3601, "last\n");
+        assert_eq!(log.finish(), []);
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read("conn.1970-01-01-00-00-01.log"), "begin\none\ntwo\nend\n");
+        assert_eq!(read("conn.1970-01-01-01-00-00.log"), "begin\nthirty bytes and a few more\nend\n");
+        assert_eq!(read("conn.1970-01-01-01-00-00-1.log"), "begin\nthirty bytes and a few more\nend\n");
+        assert_eq!(read("conn.log"), "begin\nlast\nend\n");
+        let mode = std::fs::metadata(dir.path().join("conn.log")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o137, 0, "others may not read it: {mode:o}");
+    }
+
+    #[test]
+    fn lines_wait_for_a_disk_and_notices_longest() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("not-there-yet/conn.log");
+        let mut log = log(path.clone(), Rotation::default());
+        let text = format!("{}\n", "x".repeat(9_999));
+        let kept = (0..1_000).filter(|_| add(&mut log, 1, &text)).count();
+        assert_eq!(kept, WAITING_OTHERS.div_ceil(10_000));
+        assert!(log.line(LogName::Notice, at(1), |out| out.extend_from_slice(b"a notice\n")));
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(log.finish(), []);
+        let written = std::fs::read_to_string(path).unwrap();
+        assert_eq!(written.lines().count(), kept + 3);
+        assert!(written.ends_with("a notice\nend\n"));
+    }
+
+    #[test]
+    fn what_was_never_written_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("conn.log");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let mut log = log(path, Rotation::default());
+        add(&mut log, 1, "one\n");
+        log.line(LogName::Notice, at(1), |out| out.extend_from_slice(b"two\n"));
+        assert_eq!(log.finish(), [LogName::Conn, LogName::Notice]);
+    }
+
+    #[test]
+    fn a_live_log_is_continued_on_a_new_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("conn.log");
+        std::fs::write(&path, "whole\ntorn").unwrap();
+        let mut log = LogFile::new(path.clone(), Around, Existing::Continue, Rotation::default());
+        add(&mut log, 1, "one\n");
+        assert_eq!(log.finish(), []);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "whole\ntorn\nbegin\none\nend\n");
+    }
 }

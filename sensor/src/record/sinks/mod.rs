@@ -2,9 +2,11 @@
 
 mod community;
 mod escape;
+mod eve;
 mod file;
 mod json;
 mod plain;
+mod tsv;
 
 use std::path::Path;
 
@@ -130,16 +132,24 @@ struct Around {
 }
 
 impl Frame for Around {
-    fn header(&self, _at: Timestamp, _out: &mut Vec<u8>) {
-        let _ = (self.format, self.log);
+    fn header(&self, at: Timestamp, out: &mut Vec<u8>) {
+        if self.format == OutputFormat::ZeekTsv {
+            tsv::header(self.log, at, out);
+        }
     }
 
-    fn footer(&self, _at: Timestamp, _out: &mut Vec<u8>) {}
+    fn footer(&self, at: Timestamp, out: &mut Vec<u8>) {
+        if self.format == OutputFormat::ZeekTsv {
+            tsv::footer(at, out);
+        }
+    }
 }
 
 fn append(format: OutputFormat, record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
     match format {
-        OutputFormat::ZeekJson | OutputFormat::ZeekTsv | OutputFormat::Eve => json::line(record, community_id, out),
+        OutputFormat::ZeekJson => json::line(record, community_id, out),
+        OutputFormat::ZeekTsv => tsv::line(record, community_id, out),
+        OutputFormat::Eve => eve::line(record, community_id, out),
         OutputFormat::Null => {}
     }
 }
