@@ -70,6 +70,8 @@ pub mod time;
 
 pub mod capture;
 pub mod kernel;
+pub mod nic;
+pub mod sys;
 
 pub mod flow;
 pub mod packet;

@@ -6,6 +6,7 @@
 pub mod case;
 pub mod encode;
 pub mod expect;
+pub mod lab;
 pub mod pcap;
 pub mod play;
 pub mod rpc;

@@ -1,8 +1,11 @@
 //! Where frames come from. The worker is generic over [`Source`]; everything above is tested without a NIC.
 
+pub mod afxdp;
+mod clock;
 pub mod filter;
 pub mod gate;
 pub mod pcap;
+mod watch;
 
 use std::time::Duration;
 
@@ -55,6 +58,11 @@ pub trait Source {
 
     /// What became of the frames that never reached `on_frame`, since the start.
     fn losses(&self) -> Losses;
+
+    /// Why the source has ended before its time, if it has: an interface that vanished, an input that broke off.
+    fn why_ended(&self) -> Option<&str> {
+        None
+    }
 
     /// The gate itself, for requests made outside a frame (timers).
     fn gate(&mut self) -> &mut dyn Gate;

@@ -1,0 +1,283 @@
+//! The home of one receive queue's frames: its UMEM and fill ring, shared by the sockets of all workers on that queue.
+
+use std::error::Error;
+use std::num::NonZeroU32;
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, TryLockError};
+use std::{io, slice};
+
+use portreeve_ebpf::Metadata;
+use xsk_rs::config::{BindFlags, FrameSize, Interface as DeviceName, LibxdpFlags, QueueSize, SocketConfig, UmemConfig};
+use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue, Umem};
+
+/// Size of the transmit and completion rings: nothing is sent.
+const UNUSED_RING: u32 = 64;
+
+/// How the memory of one queue is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Descriptors of each RX ring.
+    pub ring: u32,
+    /// Frames in the UMEM, and room in the fill ring: that all of them fit is why a refill cannot fail for long.
+    pub frames: u32,
+    /// Bytes of a frame, headroom included; a power of two.
+    pub frame_size: u32,
+    /// Ask for zero copy, or for copying.
+    pub zero_copy: bool,
+    /// Ask for huge pages.
+    pub huge_pages: bool,
+}
+
+impl Layout {
+    pub(super) const fn bytes(&self) -> u64 {
+        self.frames as u64 * self.frame_size as u64
+    }
+}
+
+/// UMEM and fill ring of one queue.
+///
+/// Any worker may refill, one at a time: the lock is only ever tried, and held for one batch. A worker that finds it taken keeps its
+/// frames and tries again after its next batch, so nobody waits; and no worker depends on another being awake to refill for it.
+#[derive(Debug)]
+pub(super) struct Home {
+    umem: Umem,
+    rings: Mutex<Rings>,
+    frames: usize,
+    frame_size: usize,
+    ownership: Ownership,
+}
+
+/// The completion ring is never used, but libxdp releases the device only when it is gone too.
+#[derive(Debug)]
+struct Rings {
+    fill: FillQueue,
+    _completion: CompQueue,
+}
+
+/// What came of an attempt to refill.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refill {
+    /// As far as there was room; the driver notices by itself.
+    Done,
+    /// As far as there was room; the driver sleeps and wants a system call.
+    Wake,
+    /// Another worker is refilling.
+    Busy,
+}
+
+/// The two queues of one socket. The transmit side is never used, but its ring must outlive the socket.
+#[derive(Debug)]
+pub(super) struct Queues {
+    pub rx: RxQueue,
+    _tx: TxQueue,
+}
+
+/// One received frame, in place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received<'a> {
+    pub bytes: &'a [u8],
+    pub metadata: Option<Metadata>,
+}
+
+impl Home {
+    /// Makes the memory, binds the first socket to `queue` and gives the kernel all frames.
+    pub(super) fn open(device: &DeviceName, queue: u32, layout: Layout) -> io::Result<(Self, Queues)> {
+        let config = umem_config(layout).map_err(io::Error::other)?;
+        let frames = NonZeroU32::new(layout.frames).ok_or(io::ErrorKind::InvalidInput)?;
+        let (umem, mut free) = Umem::new(config, frames, layout.huge_pages).map_err(|why| cause(&why))?;
+        let (queues, rings) = bind(&umem, device, queue, layout)?;
+        let Some((fill, completion)) = rings else {
+            return Err(io::Error::other("the first socket of a queue came without a fill ring"));
+        };
+        let home = Home {
+            umem,
+            rings: Mutex::new(Rings { fill, _completion: completion }),
+            frames: layout.frames as usize,
+            frame_size: layout.frame_size as usize,
+            ownership: Ownership::all_with_user(layout.frames),
+        };
+        home.refill(&mut free);
+        debug_assert!(free.is_empty(), "the fill ring has room for every frame");
+        Ok((home, queues))
+    }
+
+    /// Binds another socket to the same queue.
+    pub(super) fn join(&self, device: &DeviceName, queue: u32, layout: Layout) -> io::Result<Queues> {
+        bind(&self.umem, device, queue, layout).map(|(queues, _)| queues)
+    }
+
+    /// Takes received frames out of a ring of this home. They are the caller's until it gives them back by [`Home::refill`].
+    pub(super) fn take(&self, rx: &mut RxQueue, batch: &mut [FrameDesc]) -> usize {
+        // SAFETY: descriptors are written, not read; `rx` belongs to this UMEM, as every ring that `open` and `join` return.
+        let count = unsafe { rx.consume(batch) };
+        for desc in batch.iter().take(count) {
+            self.ownership.to_user(desc.addr() / self.frame_size);
+            prefetch(&self.umem, desc);
+        }
+        count
+    }
+
+    /// The bytes of a frame that the caller has taken, and what the XDP program wrote in front of them.
+    pub(super) fn frame<'a>(&'a self, desc: &'a FrameDesc) -> Received<'a> {
+        // SAFETY: the descriptor came from a ring of this UMEM, and its frame is the caller's: neither the kernel nor another worker
+        // writes to it before it has been given back, and the borrow of the descriptor ends before that.
+        let bytes: &[u8] = unsafe { self.umem.data(desc) }.contents();
+        Received { bytes, metadata: self.metadata(desc, bytes) }
+    }
+
+    /// Gives frames back to the kernel, as many as there is room for; the rest stays in `held`.
+    pub(super) fn refill(&self, held: &mut Vec<FrameDesc>) -> Refill {
+        let mut rings = match self.rings.try_lock() {
+            Ok(rings) => rings,
+            Err(TryLockError::Poisoned(rings)) => rings.into_inner(),
+            Err(TryLockError::WouldBlock) => return Refill::Busy,
+        };
+        // The kernel hands a frame over before it says that the slot in the fill ring is free again, so there may be less room than
+        // frames for a moment; and the ring takes a batch whole or not at all.
+        let wanted = u32::try_from(held.len()).unwrap_or(u32::MAX);
+        let room = (rings.fill.nb_free(wanted) as usize).min(held.len());
+        let kept = held.len().saturating_sub(room);
+        let (_, given) = held.split_at(kept);
+        for desc in given {
+            self.ownership.to_kernel(desc.addr() / self.frame_size);
+        }
+        // SAFETY: the frames belong to this UMEM and are the caller's, each once (`take` gave them out, and they leave `held` here),
+        // and no reference into them is left: `frame` ties those to the batch that has been worked off.
+        let count = unsafe { rings.fill.produce(given) };
+        debug_assert_eq!(count, room, "under the lock the room cannot shrink");
+        held.truncate(held.len().saturating_sub(count));
+        if count > 0 && rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
+    }
+
+    /// Tells a driver that sleeps that there are frames to fill again.
+    pub(super) fn wake(rx: &mut RxQueue) {
+        // What counts is the system call; the answer, whether there is something to read, is asked for elsewhere.
+        let _ = rx.poll(0);
+    }
+
+    /// How many frames there are.
+    pub(super) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    fn metadata(&self, desc: &FrameDesc, bytes: &[u8]) -> Option<Metadata> {
+        if desc.addr() % self.frame_size < Metadata::SIZE {
+            return None;
+        }
+        let block = bytes.as_ptr().wrapping_sub(Metadata::SIZE);
+        // SAFETY: the frame begins at least `SIZE` bytes before its data, so the block lies in the same frame, which is the caller's
+        // alone; `bytes` covers other addresses.
+        let metadata = Metadata::read(unsafe { slice::from_raw_parts(block, Metadata::SIZE) })?;
+        // A frame without a block of its own must not inherit the one of the frame that lay here before.
+        // SAFETY: as above; UMEM memory is mapped writable, and no reference to these bytes is alive any more.
+        unsafe { block.cast_mut().cast::<u32>().write_unaligned(0) };
+        Some(metadata)
+    }
+}
+
+type Bound = (Queues, Option<(FillQueue, CompQueue)>);
+
+fn bind(umem: &Umem, device: &DeviceName, queue: u32, layout: Layout) -> io::Result<Bound> {
+    let copy = if layout.zero_copy { BindFlags::XDP_ZEROCOPY } else { BindFlags::XDP_COPY };
+    let config = SocketConfig::builder()
+        .rx_queue_size(QueueSize::new(layout.ring).map_err(io::Error::other)?)
+        .tx_queue_size(QueueSize::new(UNUSED_RING).map_err(io::Error::other)?)
+        .libxdp_flags(LibxdpFlags::XSK_LIBXDP_FLAGS_INHIBIT_PROG_LOAD)
+        .bind_flags(copy | BindFlags::XDP_USE_NEED_WAKEUP)
+        .build();
+    // SAFETY: the flag that keeps libxdp from loading a program is set, which is what sharing a UMEM on one queue requires.
+    let (tx, rx, rings) = unsafe { Socket::new(config, umem, device, queue) }.map_err(|why| cause(&why))?;
+    Ok((Queues { rx, _tx: tx }, rings))
+}
+
+fn umem_config(layout: Layout) -> Result<UmemConfig, Box<dyn Error + Send + Sync>> {
+    Ok(UmemConfig::builder()
+        .frame_size(FrameSize::new(layout.frame_size)?)
+        .fill_queue_size(QueueSize::new(layout.frames)?)
+        .comp_queue_size(QueueSize::new(UNUSED_RING)?)
+        .build()?)
+}
+
+/// The system's own error, where there is one: what to do next depends on its number.
+fn cause(error: &dyn Error) -> io::Error {
+    let system = error.source().and_then(|source| source.downcast_ref::<io::Error>()).and_then(io::Error::raw_os_error);
+    system.map_or_else(|| io::Error::other(error.to_string()), io::Error::from_raw_os_error)
+}
+
+/// Loads the line with the metadata and the line with the first headers before the batch is worked off: each frame is a cache miss.
+fn prefetch(umem: &Umem, desc: &FrameDesc) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: as in `Home::frame`; only the address is used.
+        let first = unsafe { umem.data(desc) }.contents().as_ptr();
+        // SAFETY: a prefetch reads nothing that the program can see and faults on no address.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(first.wrapping_sub(Metadata::SIZE).cast());
+            _mm_prefetch::<_MM_HINT_T0>(first.cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (umem, desc);
+}
+
+/// Who has each frame, checked in debug builds: a frame taken twice or given back twice is memory that two sides write.
+#[derive(Debug)]
+struct Ownership {
+    #[cfg(debug_assertions)]
+    with_user: Box<[AtomicBool]>,
+}
+
+impl Ownership {
+    #[cfg(debug_assertions)]
+    fn all_with_user(frames: u32) -> Self {
+        Ownership { with_user: (0..frames).map(|_| AtomicBool::new(true)).collect() }
+    }
+
+    #[cfg(debug_assertions)]
+    fn to_user(&self, frame: usize) {
+        let was = self.with_user.get(frame).map(|owned| owned.swap(true, Ordering::AcqRel));
+        assert_eq!(was, Some(false), "frame {frame} received, but the kernel did not have it");
+    }
+
+    #[cfg(debug_assertions)]
+    fn to_kernel(&self, frame: usize) {
+        let was = self.with_user.get(frame).map(|owned| owned.swap(false, Ordering::AcqRel));
+        assert_eq!(was, Some(true), "frame {frame} given back, but the kernel had it already");
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn all_with_user(_frames: u32) -> Self {
+        Ownership {}
+    }
+
+    #[cfg(not(debug_assertions))]
+    fn to_user(&self, _frame: usize) {}
+
+    #[cfg(not(debug_assertions))]
+    fn to_kernel(&self, _frame: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ownership_goes_to_and_fro() {
+        let ownership = Ownership::all_with_user(2);
+        ownership.to_kernel(1);
+        ownership.to_user(1);
+        ownership.to_kernel(1);
+        ownership.to_kernel(0);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "given back, but the kernel had it already")]
+    fn a_frame_given_back_twice_is_noticed() {
+        let ownership = Ownership::all_with_user(1);
+        ownership.to_kernel(0);
+        ownership.to_kernel(0);
+    }
+}

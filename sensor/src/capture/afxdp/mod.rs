@@ -1,0 +1,283 @@
+//! Frames by AF_XDP: one source per worker, which drains that worker's sockets on every receive queue.
+//!
+//! For every queue `q` and worker `w` there is one socket bound to `q`, found by the XDP program at `q * workers + w` of its socket
+//! map. The sockets of one queue share its memory and fill ring ([`home`]). So a shard is right whatever the NIC's own hash does.
+#![allow(unsafe_code, reason = "the AF_XDP door: memory shared with the kernel; every block says why it holds")]
+
+mod home;
+mod plan;
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use xsk_rs::FrameDesc;
+
+use self::home::{Home, Queues, Refill};
+use self::plan::Plan;
+use super::clock::Clock;
+use super::watch::Watch;
+use super::{Frame, Gate, Link, Losses, Source, Wait};
+use crate::config::{CaptureSettings, Steering};
+use crate::error::{Error, Result};
+use crate::nic::Interface;
+use crate::sys::monotonic_nanos;
+use crate::time::Timestamp;
+
+/// How long to sleep at most while frames are still to be given back.
+const HELD_PAUSE: Duration = Duration::from_millis(1);
+
+/// All sockets on one interface, and what the kernel made of the request.
+#[derive(Debug)]
+pub struct Grid {
+    /// One source per worker.
+    pub sources: Vec<AfXdp>,
+    /// What runs.
+    pub running: Running,
+}
+
+/// What the kernel granted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Running {
+    /// The driver fills our memory itself; otherwise the kernel copies.
+    pub zero_copy: bool,
+    /// Receive queues.
+    pub queues: u32,
+    /// Workers.
+    pub workers: u32,
+    /// Descriptors of each ring.
+    pub ring: u32,
+    /// Bytes per frame, headroom included.
+    pub frame_size: u32,
+    /// Frames per queue.
+    pub frames: u32,
+    /// Whether frames lie in huge pages.
+    pub huge_pages: bool,
+}
+
+/// Opens the sockets: for every queue of `interface` one per worker, or one in all with [`Steering::Queue`]. There is a worker per
+/// gate. No frame comes before the sockets are in the socket map ([`Grid::sockets`]) and the program is attached.
+///
+/// # Errors
+/// If the interface's frames do not fit, or the kernel refuses: no privilege, no AF_XDP, no memory, a queue in use.
+pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dyn Gate + Send>>) -> Result<Grid> {
+    interface.refuse_jumbo_frames()?;
+    let workers = u32::try_from(gates.len()).unwrap_or(u32::MAX);
+    if settings.steering == Steering::Queue && workers != interface.queues {
+        let why = format!("{} has {} queues, and there are {workers} workers", interface.name, interface.queues);
+        return Err(Error::new("steer by queue", why).hint("Use as many workers as queues, or steering = \"hash\"."));
+    }
+    let mut sources =
+        gates.into_iter().map(|gate| AfXdp::new(interface, settings, gate)).collect::<Result<Vec<_>>>()?;
+    let mut plan = Plan::new(interface, settings)?;
+    let mut running = None;
+    for queue in 0..interface.queues {
+        let owners = match settings.steering {
+            Steering::Hash => 0..workers,
+            Steering::Queue => queue..queue.saturating_add(1),
+        };
+        let (home, first) = plan.open(queue)?;
+        running.get_or_insert_with(|| plan.running(&first, workers));
+        let home = Arc::new(home);
+        let mut first = Some(first);
+        for (worker, source) in owners.clone().zip(sources.iter_mut().skip(owners.start as usize)) {
+            let queues = match first.take() {
+                Some(queues) => queues,
+                None => plan.join(&home, queue)?,
+            };
+            source.add(Socket::new(queue.saturating_mul(workers).saturating_add(worker), queues, Arc::clone(&home)));
+        }
+    }
+    let running =
+        running.ok_or_else(|| Error::new(format!("capture on {}", interface.name), "it has no receive queue"))?;
+    Ok(Grid { sources, running })
+}
+
+impl Grid {
+    /// Every socket with its place in the XDP program's socket map.
+    pub fn sockets(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
+        self.sources.iter().flat_map(|source| &source.sockets).map(|socket| {
+            // SAFETY: the descriptor stays open as long as the socket that is borrowed for the iterator's lifetime.
+            (socket.index, unsafe { BorrowedFd::borrow_raw(socket.queues.rx.fd().as_raw_fd()) })
+        })
+    }
+}
+
+/// The frames of one worker.
+pub struct AfXdp {
+    sockets: Vec<Socket>,
+    batch: Box<[FrameDesc]>,
+    clock: Clock,
+    spin: Duration,
+    polled: Vec<libc::pollfd>,
+    watch: Watch,
+    ended: Option<String>,
+    gate: Box<dyn Gate + Send>,
+}
+
+/// One worker's socket on one queue.
+#[derive(Debug)]
+struct Socket {
+    /// Its place in the socket map.
+    index: u32,
+    /// Taken, and not yet given back.
+    held: Vec<FrameDesc>,
+    queues: Queues,
+    home: Arc<Home>,
+}
+
+impl AfXdp {
+    fn new(interface: &Interface, settings: &CaptureSettings, gate: Box<dyn Gate + Send>) -> Result<Self> {
+        Ok(AfXdp {
+            sockets: Vec::new(),
+            batch: vec![FrameDesc::default(); settings.batch.clamp(1, 4096) as usize].into_boxed_slice(),
+            clock: Clock::start(),
+            spin: Duration::from_micros(settings.spin_micros),
+            polled: Vec::new(),
+            watch: Watch::new(interface)?,
+            ended: None,
+            gate,
+        })
+    }
+
+    fn add(&mut self, socket: Socket) {
+        self.polled.push(libc::pollfd { fd: socket.queues.rx.fd().as_raw_fd(), events: libc::POLLIN, revents: 0 });
+        self.sockets.push(socket);
+    }
+
+    /// Frames that are neither the kernel's nor shown to anybody: 0 unless a fill ring had no room just now.
+    pub fn frames_held(&self) -> usize {
+        self.sockets.iter().map(|socket| socket.held.len()).sum()
+    }
+
+    fn refill(&mut self) {
+        for socket in &mut self.sockets {
+            socket.refill();
+        }
+    }
+
+    fn has_frames(&mut self) -> bool {
+        self.sockets.iter_mut().any(|socket| socket.queues.rx.nb_avail_exact() > 0)
+    }
+
+    /// Sleeps in the kernel; whether a socket is in an error state.
+    fn sleep(&mut self, limit: Duration) -> bool {
+        let timeout = libc::timespec {
+            tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+            tv_nsec: limit.subsec_nanos().into(),
+        };
+        // SAFETY: pointer and count describe `polled`; the descriptors are those of the sockets beside it; no signal mask is given.
+        let ready = unsafe {
+            libc::ppoll(
+                self.polled.as_mut_ptr(),
+                self.polled.len() as libc::nfds_t,
+                &raw const timeout,
+                std::ptr::null(),
+            )
+        };
+        let failed = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
+        ready > 0 && self.polled.iter().any(|polled| polled.revents & failed != 0)
+    }
+}
+
+impl Source for AfXdp {
+    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+        let mut total = 0_usize;
+        for socket in &mut self.sockets {
+            let count = socket.home.take(&mut socket.queues.rx, &mut self.batch);
+            if count == 0 {
+                continue;
+            }
+            let Some(batch) = self.batch.get(..count) else { continue };
+            let taken_at = self.clock.tick();
+            for desc in batch {
+                let received = socket.home.frame(desc);
+                let (ktime, hash) = received.metadata.map_or((taken_at, None), |m| (m.ktime, Some(m.hash)));
+                let frame = Frame {
+                    at: self.clock.wall(ktime),
+                    link: Link::Ethernet,
+                    bytes: received.bytes,
+                    wire_len: received.bytes.len(),
+                    hash,
+                };
+                on_frame(frame, &mut *self.gate);
+            }
+            socket.held.extend_from_slice(batch);
+            socket.refill();
+            total = total.saturating_add(count);
+        }
+        total
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn wait(&mut self, limit: Duration) -> Wait {
+        if self.ended.is_some() {
+            return Wait::Ended;
+        }
+        self.refill();
+        let spin = self.spin.min(limit);
+        let spin_until = monotonic_nanos().saturating_add(u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX));
+        loop {
+            if self.has_frames() {
+                return Wait::Ready;
+            }
+            if monotonic_nanos() >= spin_until {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        let rest = limit.saturating_sub(spin);
+        let rest = if self.frames_held() > 0 { rest.min(HELD_PAUSE) } else { rest };
+        let failed = self.sleep(rest);
+        if self.has_frames() {
+            return Wait::Ready;
+        }
+        self.ended = self.watch.trouble(self.clock.tick(), failed);
+        if self.ended.is_some() { Wait::Ended } else { Wait::Idle }
+    }
+
+    fn losses(&self) -> Losses {
+        let mut losses = Losses::default();
+        for socket in &self.sockets {
+            let Ok(counts) = socket.queues.rx.fd().xdp_statistics() else { continue };
+            // `rx_fill_ring_empty_descs` is the same event again when the kernel copies; and it belongs to the fill ring, so that each
+            // socket of a queue would report it for all of them.
+            losses.fill_ring_empty = losses.fill_ring_empty.saturating_add(counts.rx_dropped());
+            losses.rx_ring_full = losses.rx_ring_full.saturating_add(counts.rx_ring_full());
+            losses.invalid_descriptors = losses.invalid_descriptors.saturating_add(counts.rx_invalid_descs());
+        }
+        losses
+    }
+
+    fn why_ended(&self) -> Option<&str> {
+        self.ended.as_deref()
+    }
+
+    fn gate(&mut self) -> &mut dyn Gate {
+        &mut *self.gate
+    }
+}
+
+impl Socket {
+    fn new(index: u32, queues: Queues, home: Arc<Home>) -> Self {
+        Socket { index, held: Vec::with_capacity(home.frames()), queues, home }
+    }
+
+    fn refill(&mut self) {
+        if !self.held.is_empty() && self.home.refill(&mut self.held) == Refill::Wake {
+            Home::wake(&mut self.queues.rx);
+        }
+    }
+}
+
+impl std::fmt::Debug for AfXdp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AfXdp")
+            .field("sockets", &self.sockets.len())
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+//! A network of its own for a test: a private namespace of the calling thread, which ends with the thread, whatever happens.
+
+use std::fs;
+use std::process::Command;
+
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::geteuid;
+use portreeve::sys::{Interfaces, PacketSocket};
+
+/// The calling thread's private network. Threads and processes that it starts are in it too.
+#[derive(Debug)]
+pub struct Lab(());
+
+impl Lab {
+    /// Moves the calling thread into a new network namespace; `None`, with the reason printed, where that is not allowed.
+    pub fn enter() -> Option<Lab> {
+        if !geteuid().is_root() {
+            println!("skipped: it takes root to make a network namespace");
+            return None;
+        }
+        if let Err(why) = unshare(CloneFlags::CLONE_NEWNET) {
+            println!("skipped: no network namespace can be made here: {why}");
+            return None;
+        }
+        // No neighbour discovery: only the test's own frames are on its wires.
+        fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").expect("IPv6 can be switched off");
+        let lab = Lab(());
+        lab.ip("link set lo up");
+        Some(lab)
+    }
+
+    /// A wire with two ends, both up, each with so many receive queues; frames that are sent keep their checksums as they are.
+    pub fn wire(&self, one: &str, other: &str, queues: u32) {
+        let queues = format!("numrxqueues {queues} numtxqueues {queues}");
+        self.ip(&format!("link add {one} {queues} type veth peer name {other} {queues}"));
+        for end in [one, other] {
+            self.ip(&format!("link set {end} up"));
+            let interfaces = Interfaces::open().expect("a socket for requests");
+            interfaces.set_transmit_checksums(end, false).expect("veth can do without checksum offload");
+        }
+    }
+
+    /// Runs `ip` with these words.
+    pub fn ip(&self, words: &str) {
+        let output = Command::new("ip").args(words.split_ascii_whitespace()).output().expect("iproute2 is installed");
+        assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A socket that sends frames out of an interface.
+    pub fn sender(&self, interface: &str) -> PacketSocket {
+        let interfaces = Interfaces::open().expect("a socket for requests");
+        let index = interfaces.index(interface).expect("the interface is there");
+        PacketSocket::silent(index).expect("root may send frames")
+    }
+}
