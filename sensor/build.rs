@@ -11,8 +11,7 @@ fn main() -> std::io::Result<()> {
     let object = env::var_os(OVERRIDE).map_or_else(built_object, PathBuf::from);
     println!("cargo::rerun-if-changed={}", object.display());
     let embedded = Path::new(&env::var_os("OUT_DIR").unwrap_or_default()).join("portreeve.o");
-    fs::copy(&object, embedded)?;
-    Ok(())
+    fs::write(embedded, fs::read(&object)?)
 }
 
 /// Where build-ebpf puts the object. An empty one stands in until then: cargo runs a build script every time when a file that it
@@ -20,9 +19,9 @@ fn main() -> std::io::Result<()> {
 fn built_object() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/ebpf");
     let object = folder.join("portreeve.o");
-    if !object.exists() && fs::create_dir_all(&folder).and_then(|()| fs::write(&object, [])).is_err() {
-        println!("cargo::warning={} cannot be made; the kernel program is left out", object.display());
-        return PathBuf::from("/dev/null");
+    if object.exists() || fs::create_dir_all(&folder).and_then(|()| fs::write(&object, [])).is_ok() {
+        return object;
     }
-    object
+    println!("cargo::warning={} cannot be made; the kernel program is left out", object.display());
+    PathBuf::from("/dev/null")
 }
