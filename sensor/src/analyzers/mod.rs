@@ -11,8 +11,9 @@
 )]
 
 pub mod portmap;
+pub mod rpc;
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, clippy::panic, clippy::arithmetic_side_effects, reason = "a test may fail")]
+#[expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 pub mod testing;
 pub mod wire;
 
@@ -95,8 +96,10 @@ impl<'a> Context<'a> {
 }
 
 /// The table: name, and the ports on which the protocol is expected.
-pub const TABLE: &[Row] =
-    &[Row { service: Service::Portmap, name: "portmap", ports: &[(Transport::Tcp, 111), (Transport::Udp, 111)] }];
+pub const TABLE: &[Row] = &[
+    Row { service: Service::Portmap, name: "portmap", ports: &[(Transport::Tcp, 111), (Transport::Udp, 111)] },
+    Row { service: Service::Rpc, name: "rpc", ports: &[] },
+];
 
 /// One row of [`TABLE`].
 #[derive(Debug)]
@@ -114,6 +117,8 @@ pub struct Row {
 pub enum Service {
     /// The portmapper and rpcbind.
     Portmap,
+    /// Any other RPC program, on a port that a portmapper gave out.
+    Rpc,
 }
 
 impl Service {

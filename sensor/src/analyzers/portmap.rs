@@ -1,9 +1,11 @@
 //! The portmapper and rpcbind (RFC 1833), over UDP and TCP: what is asked, what is answered, under the manual's `pm_*` events.
 
-use super::wire::dialogue::{Dialogue, Message, Program, Results, excess};
+use super::wire::Decimal;
+use super::wire::dialogue::{Program, Results, excess};
 use super::wire::pmap::{Arguments, Bounds, Procedure, Results as Answer};
 use super::wire::reader::Reader;
 use super::wire::rpc::{CallHeader, PORTMAPPER};
+use super::wire::session::Session;
 use super::wire::xdr::Bad;
 use super::{Analyzer, Context, Step};
 use crate::event::Event;
@@ -14,35 +16,40 @@ use crate::time::Timestamp;
 /// The portmapper on one connection.
 #[derive(Default, Debug)]
 pub struct Portmap {
-    dialogue: Dialogue<Pmap>,
+    session: Session<Pmap>,
 }
 
 const _: () = assert!(size_of::<Portmap>() <= 512, "one is kept per connection");
 
 impl Analyzer for Portmap {
-    fn on_stream(&mut self, _cx: &mut Context<'_>, _direction: Direction, bytes: &[u8]) -> Step {
-        Step::Consumed(bytes.len())
+    const PDU_MAX: usize = 64;
+
+    fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        self.session.on_stream(cx, direction, bytes)
     }
 
     fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        self.dialogue.on_message(cx, &Message { direction, bytes, length: bytes.len() });
-        Step::Consumed(bytes.len())
+        self.session.on_datagram(cx, direction, bytes)
     }
 
-    fn on_gap(&mut self, _cx: &mut Context<'_>, _direction: Direction, _length: u64) -> Step {
-        Step::Consumed(0)
+    fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
+        self.session.on_gap(cx, direction, length)
     }
 
     fn deadline(&self) -> Timestamp {
-        self.dialogue.deadline()
+        self.session.deadline()
     }
 
     fn on_deadline(&mut self, cx: &mut Context<'_>) {
-        self.dialogue.on_deadline(cx);
+        self.session.on_deadline(cx);
+    }
+
+    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
+        self.session.on_end(cx, direction, rest);
     }
 
     fn on_close(&mut self, cx: &mut Context<'_>) {
-        self.dialogue.on_close(cx);
+        self.session.on_close(cx);
     }
 }
 
@@ -53,9 +60,8 @@ pub struct Pmap;
 impl Program for Pmap {
     fn call(cx: &mut Context<'_>, header: &CallHeader<'_>, arguments: &mut Reader<'_>, whole: bool) -> Result<(), Bad> {
         if header.program != PORTMAPPER {
-            let mut digits = [0; 10];
-            cx.weird("bad_RPC_program", super::wire::decimal(header.program, &mut digits));
-            arguments.take(arguments.len())?;
+            cx.weird("bad_RPC_program", Decimal::new(header.program).as_bytes());
+            arguments.skip();
             return Ok(());
         }
         let procedure = procedure(header.version, header.proc)?;
@@ -68,22 +74,22 @@ impl Program for Pmap {
         call: &RpcCall<'_>,
         arguments: &mut Reader<'_>,
         results: Option<Results<'_, '_>>,
-    ) -> Result<(), Bad> {
+    ) -> Result<bool, Bad> {
         if call.program != PORTMAPPER {
-            return Ok(());
+            return Ok(false);
         }
         let procedure = procedure(call.version, call.proc)?;
         let arguments = procedure.arguments(call.version, arguments, false, &mut |_| {})?;
         let Some(Results { reader, whole }) = results else {
             cx.emit(&Event::Rpc(attempt(procedure, call, arguments)));
-            return Ok(());
+            return Ok(true);
         };
         let is_tcp = matches!(arguments, Arguments::Port(pr) if pr.is_tcp);
         let bounds = Bounds { mappings: cx.limits.dump_mappings, whole };
         let answer = procedure.results(call.version, is_tcp, reader, bounds, &mut |bad_p| bad_port(cx, bad_p))?;
         excess(cx, reader);
         cx.emit(&Event::Rpc(request(procedure, call, arguments, answer)));
-        Ok(())
+        Ok(true)
     }
 }
 

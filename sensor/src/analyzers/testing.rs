@@ -124,7 +124,7 @@ impl<A: Analyzer> Bench<A> {
         let end = self.now + std::time::Duration::from_secs(seconds);
         while self.analyzer.deadline() <= end {
             self.now = self.analyzer.deadline();
-            self.call(|analyzer, cx| analyzer.on_deadline(cx));
+            self.call(A::on_deadline);
         }
         self.now = end;
     }

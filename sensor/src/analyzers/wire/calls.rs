@@ -115,7 +115,7 @@ impl Calls {
     }
 
     /// How many wait.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.queue.len().saturating_add(usize::from(self.first.is_some()))
     }
 

@@ -14,16 +14,19 @@ use crate::time::Timestamp;
 
 /// What a program makes of its calls.
 pub trait Program {
+    /// Bytes of each record that are of interest, if not all of them: longer records are then nothing unusual.
+    const HEAD: Option<usize> = None;
+
     /// Looks at a call when it is made; says whether it can be understood. Takes what it understands off `arguments`.
     fn call(cx: &mut Context<'_>, header: &CallHeader<'_>, arguments: &mut Reader<'_>, whole: bool) -> Result<(), Bad>;
 
-    /// States what became of a call that was understood; says whether it could. `results` is there if the call succeeded.
+    /// States what became of a call that was understood; says whether it had an event for it. `results` is there if the call succeeded.
     fn end(
         cx: &mut Context<'_>,
         call: &RpcCall<'_>,
         arguments: &mut Reader<'_>,
         results: Option<Results<'_, '_>>,
-    ) -> Result<(), Bad>;
+    ) -> Result<bool, Bad>;
 }
 
 /// The results of a call, on the wire.
@@ -50,18 +53,20 @@ pub struct Message<'a> {
 #[derive(Debug)]
 pub struct Dialogue<P> {
     calls: Calls,
+    messages: u32,
     program: PhantomData<P>,
 }
 
 impl<P> Default for Dialogue<P> {
     fn default() -> Self {
-        Dialogue { calls: Calls::default(), program: PhantomData }
+        Dialogue { calls: Calls::default(), messages: 0, program: PhantomData }
     }
 }
 
 impl<P: Program> Dialogue<P> {
     /// Takes one message. Says whether it was an RPC message at all.
     pub fn on_message(&mut self, cx: &mut Context<'_>, message: &Message<'_>) -> bool {
+        self.messages = self.messages.saturating_add(1);
         let mut reader = Reader::new(message.bytes);
         let understood = match rpc::prefix(&mut reader) {
             Ok(prefix) if prefix.kind == 0 => self.on_call(cx, message, prefix.xid, &mut reader),
@@ -80,6 +85,11 @@ impl<P: Program> Dialogue<P> {
                 false
             }
         }
+    }
+
+    /// How many messages there were.
+    pub fn messages(&self) -> u32 {
+        self.messages
     }
 
     /// When the oldest call is given up.
@@ -169,19 +179,19 @@ impl<P: Program> Dialogue<P> {
         };
         let results = Results { reader, whole: missing == 0 };
         if call.valid {
-            end::<P>(cx, &call, Some(reply), Some(results));
+            end::<P>(cx, &call, Some(&reply), Some(results));
         } else {
             if status == RpcStatus::Success {
                 cx.weird("successful_RPC_reply_to_invalid_request", b"");
             }
-            end::<P>(cx, &call, Some(reply), None);
+            end::<P>(cx, &call, Some(&reply), None);
         }
         Ok(())
     }
 
     /// The youngest call is never refused: the oldest gives way.
     fn make_room(&mut self, cx: &mut Context<'_>) {
-        if self.calls.len() < cx.limits.rpc_pending_calls.max(1) {
+        if self.calls.count() < cx.limits.rpc_pending_calls.max(1) {
             return;
         }
         if let Some(oldest) = self.calls.pop() {
@@ -204,10 +214,10 @@ fn give_up<P: Program>(cx: &mut Context<'_>, call: &Call) {
 }
 
 /// States what became of a call: the procedure's own event, then the generic one.
-fn end<P: Program>(cx: &mut Context<'_>, call: &Call, reply: Option<Reply>, results: Option<Results<'_, '_>>) {
+fn end<P: Program>(cx: &mut Context<'_>, call: &Call, reply: Option<&Reply>, results: Option<Results<'_, '_>>) {
     let mut arguments = Reader::new(call.body());
     let Ok(header) = rpc::call_header(&mut arguments) else { return };
-    let status = reply.as_ref().map_or(RpcStatus::Timeout, |reply| reply.status);
+    let status = reply.map_or(RpcStatus::Timeout, |reply| reply.status);
     let told = RpcCall {
         xid: call.xid,
         program: header.program,
@@ -216,23 +226,20 @@ fn end<P: Program>(cx: &mut Context<'_>, call: &Call, reply: Option<Reply>, resu
         status,
         start: call.start,
         call_len: call.length,
-        reply_len: reply.as_ref().map(|reply| reply.results),
+        reply_len: reply.map(|reply| reply.results),
         call_bytes: call.length.saturating_add(length(PREFIX)),
-        reply_bytes: reply.as_ref().map_or(0, |reply| reply.bytes),
+        reply_bytes: reply.map_or(0, |reply| reply.bytes),
         retransmissions: call.retransmissions,
         credential: header.credential,
-        from_resp: reply.as_ref().is_some_and(|reply| reply.from_resp),
+        from_resp: reply.is_some_and(|reply| reply.from_resp),
     };
     let mut decoded = false;
     if call.valid {
         let results = results.filter(|_| status == RpcStatus::Success);
-        decoded = match P::end(cx, &told, &mut arguments, results) {
-            Ok(()) => true,
-            Err(bad) => {
-                cx.weird("bad_RPC", words(bad));
-                false
-            }
-        };
+        decoded = P::end(cx, &told, &mut arguments, results).unwrap_or_else(|bad| {
+            cx.weird("bad_RPC", words(bad));
+            false
+        });
     }
     cx.emit(&Event::Rpc(RpcEvent::RpcCall { call: &told, decoded }));
 }

@@ -138,7 +138,7 @@ impl Procedure {
                 Results::Callit(p, xdr::opaque(reader, u32::MAX, "result")?)
             }
             Procedure::Plain | Procedure::Uaddr2taddr | Procedure::Taddr2uaddr => {
-                reader.take(reader.len())?;
+                reader.skip();
                 Results::Nothing
             }
         })
@@ -292,13 +292,13 @@ fn mappings<'a>(
         let kept = total < bounds.mappings;
         match next_mapping(version, reader, &mut |word| {
             if kept {
-                bad(word)
+                bad(word);
             }
         }) {
             Ok(Some(_)) => total = total.saturating_add(1),
             Ok(None) => break,
             Err(Bad::Truncated) if !bounds.whole => {
-                reader.take(reader.len())?;
+                reader.skip();
                 break;
             }
             Err(bad) => return Err(bad),

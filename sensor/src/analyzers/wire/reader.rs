@@ -38,6 +38,19 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// The next bytes, `count` of them or what there is.
+    pub fn up_to(&mut self, count: u32) -> &'a [u8] {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let (taken, rest) = self.rest.split_at_checked(count).unwrap_or((self.rest, b""));
+        self.rest = rest;
+        taken
+    }
+
+    /// All that is left.
+    pub fn skip(&mut self) {
+        self.rest = b"";
+    }
+
     /// A big-endian word.
     pub fn u32(&mut self) -> Result<u32, Truncated> {
         let (word, rest) = self.rest.split_first_chunk().ok_or(Truncated)?;

@@ -1,0 +1,135 @@
+//! RPC on one connection: datagrams or records in both directions, and the dialogue that they make.
+
+use super::Decimal;
+use super::dialogue::{Dialogue, Message, Program};
+use super::reader::Reader;
+use super::record::{Bounds, Found, Records};
+use crate::analyzers::{Context, Step};
+use crate::flow::EndpointState;
+use crate::flow::key::Direction;
+use crate::time::Timestamp;
+
+/// RPC of one program, or of whichever is called, on one connection.
+#[derive(Debug)]
+pub struct Session<P> {
+    orig: Side,
+    resp: Side,
+    dialogue: Dialogue<P>,
+}
+
+/// One direction of a stream.
+#[derive(Default, Debug)]
+struct Side {
+    records: Records,
+    began: bool,
+    ended: bool,
+}
+
+impl<P> Default for Session<P> {
+    fn default() -> Self {
+        Session { orig: Side::default(), resp: Side::default(), dialogue: Dialogue::default() }
+    }
+}
+
+impl<P: Program> Session<P> {
+    /// One datagram is one message.
+    pub fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        self.dialogue.on_message(cx, &Message { direction, bytes, length: bytes.len() });
+        Step::Consumed(bytes.len())
+    }
+
+    /// The bytes of a stream are records.
+    pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        side.begin(cx, direction);
+        let mut reader = Reader::new(bytes);
+        pump(&mut side.records, &mut self.dialogue, cx, direction, &mut reader);
+        match bytes.len().saturating_sub(reader.len()) {
+            0 => Step::More,
+            consumed => Step::Consumed(consumed),
+        }
+    }
+
+    /// A hole in the stream.
+    pub fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
+        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        side.begin(cx, direction);
+        side.records.gap(length);
+        pump(&mut side.records, &mut self.dialogue, cx, direction, &mut Reader::new(b""));
+        Step::Consumed(0)
+    }
+
+    /// When the oldest call is given up.
+    pub fn deadline(&self) -> Timestamp {
+        self.dialogue.deadline()
+    }
+
+    /// Gives up the calls whose time is over.
+    pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
+        self.dialogue.on_deadline(cx);
+    }
+
+    /// One side has sent all it ever will.
+    pub fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
+        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        side.end(cx, direction, rest);
+    }
+
+    /// Nothing will be answered any more.
+    pub fn on_close(&mut self, cx: &mut Context<'_>) {
+        self.orig.end(cx, Direction::FromOrig, b"");
+        self.resp.end(cx, Direction::FromResp, b"");
+        self.dialogue.on_close(cx);
+    }
+
+    /// How many messages there were.
+    pub fn messages(&self) -> u32 {
+        self.dialogue.messages()
+    }
+}
+
+impl Side {
+    /// The first bytes are a record's only if the connection was seen from its start.
+    fn begin(&mut self, cx: &Context<'_>, direction: Direction) {
+        let endpoint = if direction.is_orig() { &cx.conn.orig } else { &cx.conn.resp };
+        if !self.began && matches!(endpoint.state, EndpointState::Partial | EndpointState::Inactive) {
+            self.records.start_lost();
+        }
+        self.began = true;
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
+        if !self.ended && self.records.is_unfinished(rest) {
+            cx.weird(if direction.is_orig() { "partial_RPC_request" } else { "partial_RPC" }, b"");
+        }
+        self.ended = true;
+    }
+}
+
+/// Takes what there is off the stream.
+fn pump<P: Program>(
+    records: &mut Records,
+    dialogue: &mut Dialogue<P>,
+    cx: &mut Context<'_>,
+    direction: Direction,
+    reader: &mut Reader<'_>,
+) {
+    let bounds =
+        Bounds { bytes: P::HEAD.unwrap_or(cx.limits.rpc_record_bytes), fragments: cx.limits.rpc_record_fragments };
+    loop {
+        match records.next(reader, bounds) {
+            Found::Record { bytes, length } => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                let was_rpc = dialogue.on_message(cx, &Message { direction, bytes, length });
+                records.finish(was_rpc);
+            }
+            Found::Excessive { length } if P::HEAD.is_none() => {
+                cx.weird("excessive_RPC_len", Decimal::new(length).as_bytes());
+            }
+            Found::Excessive { .. } => {}
+            Found::Nonsense => cx.weird("bad_RPC", b"message type"),
+            Found::Resynchronised { lost } => cx.weird("RPC_resync", Decimal::new(lost).as_bytes()),
+            Found::Nothing => return,
+        }
+    }
+}
