@@ -133,6 +133,7 @@ impl Service {
 #[expect(missing_docs, reason = "each variant is its analyzer")]
 pub enum AnyAnalyzer {
     Portmap(portmap::Portmap),
+    Rpc(rpc::Rpc),
 }
 
 /// Calls the same method of whichever analyzer it is.
@@ -140,6 +141,7 @@ macro_rules! each {
     ($any:expr, $analyzer:ident => $call:expr) => {
         match $any {
             AnyAnalyzer::Portmap($analyzer) => $call,
+            AnyAnalyzer::Rpc($analyzer) => $call,
         }
     };
 }
@@ -150,6 +152,7 @@ impl AnyAnalyzer {
     pub fn new(service: Service) -> Self {
         match service {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
+            Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
         }
     }
 
