@@ -4,11 +4,13 @@
 
 pub mod rpc;
 mod rpc_fields;
+mod stream;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 pub use rpc::RpcEvent;
+pub use stream::EventStream;
 
 use crate::analyzers::Service;
 use crate::capture::Gate;

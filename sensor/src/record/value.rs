@@ -34,6 +34,28 @@ pub enum Value<'a> {
     Mappings(Cow<'a, [Mapping]>),
 }
 
+impl Value<'_> {
+    /// The value with nothing borrowed, so that it can outlive its record.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Unset => Value::Unset,
+            Value::Time(time) => Value::Time(time),
+            Value::Interval(interval) => Value::Interval(interval),
+            Value::Uid(uid) => Value::Uid(uid),
+            Value::Word(word) => Value::Word(word),
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Value::Count(count) => Value::Count(count),
+            Value::Double(double) => Value::Double(double),
+            Value::Bool(bool) => Value::Bool(bool),
+            Value::Addr(addr) => Value::Addr(addr),
+            Value::Port(port) => Value::Port(port),
+            Value::PortOf(port, transport) => Value::PortOf(port, transport),
+            Value::Words(words) => Value::Words(words),
+            Value::Mappings(mappings) => Value::Mappings(Cow::Owned(mappings.into_owned())),
+        }
+    }
+}
+
 macro_rules! field {
     ($type:ty, $kind:literal, |$value:ident| $make:expr) => {
         impl Field for $type {
