@@ -4,7 +4,7 @@ use crate::capture::{Frame, Link};
 use crate::time::Timestamp;
 
 /// Bytes read at once; more only if one record is longer.
-pub(crate) const CHUNK: usize = 1 << 20;
+pub(crate) const CHUNK: usize = 1 << 18;
 
 /// A piece of a file. Chunks are filled by the reader, read by one worker or shared by several, and used again.
 #[derive(Debug)]
