@@ -2,6 +2,7 @@
 
 pub mod afxdp;
 mod clock;
+mod contract;
 pub mod filter;
 pub mod gate;
 pub mod pcap;

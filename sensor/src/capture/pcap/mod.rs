@@ -32,9 +32,10 @@ use self::chunk::Chunk;
 use self::input::Input;
 use self::progress::Progress;
 use self::reader::Reader;
-use super::filter::HostFilter;
+use super::filter::{FilterCounters, HostFilter};
 use super::{Frame, Gate, Losses, Source, Wait};
 use crate::error::Result;
+use crate::kernel::Plan;
 use crate::time::Timestamp;
 
 /// How capture files are read.
@@ -52,19 +53,20 @@ pub struct Capture {
     pub report: Arc<Report>,
 }
 
-/// Prepares to read `paths` in the order given: files, folders (their files by name) and `-`, standard input.
+/// Prepares to read `paths` in the order given: files, folders (their files by name) and `-`, standard input. There is one source for
+/// each of the plan's workers, and each filters its frames as the kernel program would with this plan.
 ///
 /// # Errors
 /// If a path does not exist, or there is nothing to read. Whatever else is wrong with a file is told by the [`Report`], when the sources
 /// have ended.
-pub fn open(paths: &[PathBuf], settings: &Settings) -> Result<Capture> {
+pub fn open(paths: &[PathBuf], plan: &Plan, settings: &Settings) -> Result<Capture> {
     let inputs = Input::list(paths)?;
     let known = inputs.iter().all(|input| input.size > 0);
     let total = if known { inputs.iter().map(|input| input.size).sum() } else { 0 };
     let report = Arc::new(Report::default());
     let progress = Progress::new(settings.progress, total);
     let reader = Reader::new(inputs, None, Arc::clone(&report), progress);
-    let sources = vec![FileSource::new(reader, HostFilter::default())];
+    let sources = vec![FileSource::new(reader, HostFilter::new(plan))];
     Ok(Capture { sources, report })
 }
 
@@ -86,6 +88,11 @@ impl FileSource {
     fn new(reader: Reader, filter: HostFilter) -> Self {
         let chunk = Chunk::new(1);
         FileSource { reader, chunk, shard: 0, next: 0, step: 0, now: Timestamp::ZERO, state: Wait::Ready, filter }
+    }
+
+    /// What its filter counts; all the sources' together are the packets of the report, but for those of unsupported link types.
+    pub fn filter_counters(&self) -> &Arc<FilterCounters> {
+        self.filter.counters()
     }
 
     /// Makes sure that there is a chunk with steps left.
@@ -115,7 +122,7 @@ impl Source for FileSource {
         for packet in packets.iter().take_while(|packet| packet.step == self.step) {
             self.next = self.next.saturating_add(1);
             let frame = self.chunk.frame(packet);
-            if self.filter.admits(frame.link, frame.bytes) {
+            if self.filter.admits(&frame) {
                 shown = shown.saturating_add(1);
                 on_frame(frame, &mut self.filter);
             }

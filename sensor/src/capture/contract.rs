@@ -1,0 +1,61 @@
+//! What the gate is asked for, in the words of the kernel program's contract.
+
+use portreeve_ebpf::{Connection, Endpoint, tables};
+
+use super::{BypassReason, Bypassed, Expectation, ExpectationMode, ExpectationReason};
+use crate::flow::key::{FlowKey, Transport};
+
+impl Expectation {
+    /// Where it is expected.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.transport.into(), self.addr.into(), self.port)
+    }
+
+    /// What is wanted there.
+    pub fn wanted(&self) -> tables::Expectation {
+        let why = match self.why {
+            ExpectationReason::FtpData => tables::Expectation::FTP_DATA,
+            ExpectationReason::RpcService => tables::Expectation::RPC_SERVICE,
+        };
+        let mode = match self.mode {
+            ExpectationMode::Full => tables::Expectation::FULL,
+            ExpectationMode::ControlOnly => tables::Expectation::CONTROL_ONLY,
+        };
+        tables::Expectation { why, mode }
+    }
+}
+
+impl FlowKey {
+    /// The key of the bypass table: the originator's side first.
+    pub fn connection(&self) -> Connection {
+        let addresses = [self.orig_h.into(), self.resp_h.into()];
+        Connection::new(self.transport.into(), addresses, [self.orig_p, self.resp_p])
+    }
+}
+
+impl BypassReason {
+    /// The number that stands for it in the bypass table.
+    pub const fn number(self) -> u64 {
+        match self {
+            BypassReason::Skip => 1,
+            BypassReason::Encrypted => 2,
+            BypassReason::Bulk => 3,
+        }
+    }
+}
+
+impl From<tables::Bypassed> for Bypassed {
+    fn from(account: tables::Bypassed) -> Self {
+        let [orig, resp] = account.traffic;
+        Bypassed { packets: [orig.packets, resp.packets], bytes: [orig.bytes, resp.bytes] }
+    }
+}
+
+impl From<Transport> for portreeve_ebpf::Transport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Tcp => portreeve_ebpf::Transport::Tcp,
+            Transport::Udp => portreeve_ebpf::Transport::Udp,
+        }
+    }
+}
