@@ -18,21 +18,8 @@ use portreeve_ebpf::{
     Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, Ports, names, pair_hash,
 };
 
+pub use crate::capture::plan::Plan;
 use crate::error::{Error, Result};
-
-/// What the programs are loaded with.
-pub struct Plan {
-    /// Seed, workers, rules.
-    pub options: Options,
-    /// The watched ports.
-    pub ports: Ports,
-    /// Receive queues of the interface.
-    pub queues: u32,
-    /// How many endpoints can be expected at a time.
-    pub expectations: u32,
-    /// How many connections can be bypassed at a time.
-    pub bypasses: u32,
-}
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {

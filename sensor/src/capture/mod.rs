@@ -6,6 +6,7 @@ mod contract;
 pub mod filter;
 pub mod gate;
 pub mod pcap;
+pub mod plan;
 mod watch;
 
 use std::time::Duration;

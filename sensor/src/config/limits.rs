@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Connections kept at the same time; the least interesting gives way to the newest.
     pub connections: usize,
+    /// Endpoints that the capture filter lets in because somebody was told to connect to them; the quietest gives way. For all workers.
+    pub expectations: u32,
+    /// Connections whose payload the capture filter keeps out. For all workers.
+    pub bypasses: u32,
     /// RPC calls without an answer, per connection; the oldest gives way.
     pub rpc_pending_calls: usize,
     /// Bytes of one RPC record over TCP; a longer one is skipped whole.
@@ -36,6 +40,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             connections: 262_144,
+            expectations: 16_384,
+            bypasses: 65_536,
             rpc_pending_calls: 256,
             rpc_record_bytes: 65_536,
             rpc_record_fragments: 64,

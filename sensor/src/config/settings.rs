@@ -162,28 +162,26 @@ impl Default for DecodeSettings {
     }
 }
 
-/// What the kernel program does with later fragments.
+/// What the kernel program does with later fragments whose first fragment it has not seen.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fragments {
-    /// Those that follow a wanted first fragment are captured.
+    /// They are captured: whoever sends the last fragment first gains nothing.
     #[default]
-    Follow,
-    /// All are captured.
     All,
-    /// None is captured.
-    None,
+    /// They are left out: only those that follow a wanted first fragment are captured.
+    Follow,
 }
 
-/// What the kernel program does with packets that it cannot parse.
+/// What the kernel program does with packets that it cannot parse. They are counted by reason in any case.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unparsed {
-    /// They are counted by reason and left out.
-    #[default]
-    Count,
     /// They are captured: the sensor decodes more than the kernel program can.
+    #[default]
     Capture,
+    /// They are left out.
+    Count,
 }
 
 /// On which ports each analyzer listens: changes to the analyzer table, by analyzer name.

@@ -1,0 +1,48 @@
+//! What the capture filter is made from: the same for the kernel program and for its likeness on the host.
+
+use portreeve_ebpf::{Options, Ports, Rules};
+
+use crate::config::{CaptureMode, Fragments, PortTable, Settings, Steering, Unparsed};
+use crate::error::Result;
+
+/// The plan of a capture filter.
+#[derive(Clone)]
+pub struct Plan {
+    /// Seed, workers, rules.
+    pub options: Options,
+    /// The watched ports.
+    pub ports: Ports,
+    /// Receive queues of the interface.
+    pub queues: u32,
+    /// How many endpoints can be expected at a time.
+    pub expectations: u32,
+    /// How many connections can be bypassed at a time.
+    pub bypasses: u32,
+}
+
+impl Plan {
+    /// The plan that these settings ask for, with this many queues and workers.
+    ///
+    /// # Errors
+    /// The settings leave an analyzer without a port.
+    pub fn new(settings: &Settings, queues: u32, workers: u32) -> Result<Plan> {
+        let mut ports = Ports::new();
+        for (transport, port, _) in PortTable::new(settings)?.iter() {
+            ports.watch(transport.into(), port);
+        }
+        let decode = &settings.decode;
+        let rules = Rules::DEFAULT
+            .with(Rules::TUNNELS, decode.tunnels)
+            .with(Rules::UNKNOWN_FRAGMENTS, decode.fragments == Fragments::All)
+            .with(Rules::UNPARSED, decode.unparsed == Unparsed::Capture)
+            .with(Rules::STEER_BY_QUEUE, settings.capture.steering == Steering::Queue)
+            .with(Rules::PASS, settings.capture.mode == CaptureMode::Host);
+        Ok(Plan {
+            options: Options { seed: settings.seed, workers, rules, ..Options::DEFAULT },
+            ports,
+            queues,
+            expectations: settings.limits.expectations,
+            bypasses: settings.limits.bypasses,
+        })
+    }
+}
