@@ -64,9 +64,13 @@
 
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod text;
 pub mod time;
+
+pub mod engine;
+pub mod worker;
 
 pub mod capture;
 pub mod kernel;

@@ -4,10 +4,13 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
+
+use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::error::{Error, Result};
 
@@ -32,6 +35,18 @@ fn clock_nanos(clock: libc::clockid_t) -> u64 {
     unsafe { libc::clock_gettime(clock, &raw mut now) };
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// Processor time of the whole process so far.
+pub fn cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return Duration::ZERO };
+    let of = |time: nix::sys::time::TimeVal| {
+        Duration::new(
+            time.tv_sec().try_into().unwrap_or(0),
+            u32::try_from(time.tv_usec()).unwrap_or(0).saturating_mul(1000),
+        )
+    };
+    of(usage.user_time()).saturating_add(of(usage.system_time()))
 }
 
 /// Keeps the calling thread on one CPU.

@@ -93,3 +93,16 @@ pub struct Losses {
     /// The packet socket's buffer was full (AF_PACKET).
     pub socket_full: u64,
 }
+
+impl Losses {
+    /// The losses of two sources together.
+    #[must_use]
+    pub const fn plus(self, other: Losses) -> Losses {
+        Losses {
+            fill_ring_empty: self.fill_ring_empty.saturating_add(other.fill_ring_empty),
+            rx_ring_full: self.rx_ring_full.saturating_add(other.rx_ring_full),
+            invalid_descriptors: self.invalid_descriptors.saturating_add(other.invalid_descriptors),
+            socket_full: self.socket_full.saturating_add(other.socket_full),
+        }
+    }
+}

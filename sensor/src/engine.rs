@@ -1,0 +1,149 @@
+//! Start and stop, in order: the only files that know all the parts.
+
+mod ledger;
+mod live;
+mod replay;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+pub use live::run;
+pub use replay::read;
+
+use crate::capture::{Losses, Source};
+use crate::collector::{Collected, Collector, Order};
+use crate::config::{PortTable, Settings};
+use crate::error::{Error, Result};
+use crate::event::EventStream;
+use crate::flow::shard::Shard;
+use crate::outbox::{WhenFull, outbox};
+use crate::policy::Policy;
+use crate::record::LogName;
+use crate::stats::WorkerStats;
+use crate::summary::{Ledger, Took};
+use crate::sys;
+use crate::worker::Worker;
+
+/// How a run ended: what it did, and what was wrong all the same (a damaged file, an interface that vanished).
+#[derive(Debug)]
+pub struct Ended {
+    /// What it did.
+    pub summary: crate::summary::Summary,
+    /// What was wrong, in the order in which it was noticed.
+    pub troubles: Vec<Error>,
+}
+
+/// The workers and the collector of a run, under way.
+struct Running<S> {
+    workers: Vec<JoinHandle<S>>,
+    collector: JoinHandle<Collected>,
+    stats: Vec<Arc<WorkerStats>>,
+    since: Instant,
+    cpu_before: Duration,
+}
+
+/// What is left when all threads have ended. The sources are still open: a kernel program must be gone before they are closed.
+struct Finished<S> {
+    sources: Vec<S>,
+    collected: Collected,
+    stats: Vec<Arc<WorkerStats>>,
+    took: Took,
+}
+
+/// How the threads are run.
+#[derive(Clone, Copy)]
+struct Manner {
+    when_full: WhenFull,
+    order: Order,
+    /// Whether each worker is pinned to a processor of its own.
+    pinned: bool,
+}
+
+/// Starts one worker per source, and the collector.
+fn start<S>(settings: &Arc<Settings>, sources: Vec<S>, manner: Manner, stop: &Arc<AtomicBool>) -> Result<Running<S>>
+where
+    S: Source + Send + 'static,
+{
+    let (since, cpu_before) = (Instant::now(), sys::cpu_time());
+    let ports = PortTable::new(settings)?;
+    let mut collector = Collector::new(&settings.output, &settings.limits, manner.order)?;
+    let (mut workers, mut stats) = (Vec::new(), Vec::new());
+    let mut prepared = Vec::new();
+    for source in sources {
+        let (outbox, inbox) = outbox(settings.output.queue, manner.when_full);
+        let counted = Arc::new(WorkerStats::default());
+        collector.listen_to(inbox, Arc::clone(&counted));
+        let told = settings.output.events.is_some().then(|| outbox.clone());
+        let policy = EventStream::new(Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox), told);
+        let shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
+        stats.push(Arc::clone(&counted));
+        prepared.push(Worker { source, shard, stats: counted });
+    }
+    let collector = collector.start()?;
+    for (number, worker) in prepared.into_iter().enumerate() {
+        let stop = Arc::clone(stop);
+        let body = move || {
+            if manner.pinned && sys::pin_to_cpu(number).is_err() {
+                tracing::warn!("worker {number} has no processor of its own: it runs wherever there is one");
+            }
+            worker.run(&stop)
+        };
+        let thread = Builder::new().name(format!("worker-{number}")).spawn(body);
+        workers.push(thread.map_err(|why| Error::new(format!("start worker {number}"), why))?);
+    }
+    Ok(Running { workers, collector, stats, since, cpu_before })
+}
+
+impl<S> Running<S> {
+    /// Whether every worker has ended by itself.
+    fn is_over(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits for the workers, which drop their outboxes, and then for the collector, which drains them.
+    fn join(self) -> Result<Finished<S>> {
+        let broken = |_| Error::new("finish the run", "a thread has panicked: this is a defect, please report it");
+        let sources = self.workers.into_iter().map(JoinHandle::join).collect::<std::result::Result<Vec<_>, _>>();
+        let collected = self.collector.join().map_err(broken)?;
+        let took = Took { elapsed: self.since.elapsed(), cpu: sys::cpu_time().saturating_sub(self.cpu_before) };
+        Ok(Finished { sources: sources.map_err(broken)?, collected, stats: self.stats, took })
+    }
+}
+
+impl<S: Source> Finished<S> {
+    /// Frames that the workers were given.
+    fn packets(&self) -> u64 {
+        self.stats.iter().map(|stats| stats.counters.frames.get()).sum()
+    }
+
+    /// What was lost between the gate and the workers.
+    fn losses(&self) -> Losses {
+        self.sources.iter().map(Source::losses).fold(Losses::default(), Losses::plus)
+    }
+
+    /// The stage that every run has: each frame that reached a worker met exactly one of these fates.
+    fn add_worker_stage(&self, ledger: &mut Ledger) {
+        let mut fates: Vec<(&'static str, u64)> = Vec::new();
+        for (place, (name, number)) in
+            self.stats.iter().flat_map(|stats| stats.outcomes.snapshot().into_iter().enumerate())
+        {
+            match fates.get_mut(place) {
+                Some((_, sum)) => *sum = sum.saturating_add(number),
+                None => fates.push((name, number)),
+            }
+        }
+        ledger.stage("worker", self.packets(), fates);
+    }
+
+    /// What a person should hear of, besides the source's own troubles.
+    fn troubles(&self) -> Vec<Error> {
+        let lost: u64 = LogName::ALL.iter().map(|log| self.collected.tally.lost(*log)).sum();
+        if lost == 0 {
+            return Vec::new();
+        }
+        let why = format!("{lost} records could not be written");
+        vec![Error::new("keep the logs whole", why).hint("see whether the disk is full; the summary says which logs")]
+    }
+}

@@ -1,0 +1,46 @@
+//! The stages of the loss ledger: where each frame went between the wire and a worker.
+
+use portreeve_ebpf::Counter;
+use portreeve_ebpf::counters::Outcome;
+
+use crate::capture::Losses;
+use crate::summary::Ledger;
+
+/// What a capture filter counted, by [`Counter`] number; the kernel program's, or the sum of its likenesses'.
+pub type Counts = [u64; Counter::COUNT];
+
+/// How many frames met this outcome.
+pub fn sum(counts: &Counts, outcome: Outcome) -> u64 {
+    by_reason(counts, outcome).iter().map(|(_, number)| number).sum()
+}
+
+/// All frames that the filter saw.
+pub fn total(counts: &Counts) -> u64 {
+    counts.iter().sum()
+}
+
+/// The stages of the filter and of the way to the workers, who were given `delivered` frames.
+pub fn add_filter_stages(ledger: &mut Ledger, counts: &Counts, losses: &Losses, delivered: u64) {
+    let redirected = sum(counts, Outcome::Redirected);
+    let outcomes = vec![
+        ("redirected", redirected),
+        ("filtered", sum(counts, Outcome::Filtered)),
+        ("bypassed", sum(counts, Outcome::Bypassed)),
+        ("undelivered", sum(counts, Outcome::Lost)),
+    ];
+    ledger.stage("filter", total(counts), outcomes);
+    ledger.stage("filtered", sum(counts, Outcome::Filtered), by_reason(counts, Outcome::Filtered));
+    ledger.stage("wanted", redirected, by_reason(counts, Outcome::Redirected));
+    let ways = vec![
+        ("delivered", delivered),
+        ("fill_ring_empty", losses.fill_ring_empty),
+        ("rx_ring_full", losses.rx_ring_full),
+        ("invalid_descriptors", losses.invalid_descriptors),
+    ];
+    ledger.stage("redirected", redirected, ways);
+}
+
+fn by_reason(counts: &Counts, outcome: Outcome) -> Vec<(&'static str, u64)> {
+    let reasons = Counter::ALL.iter().zip(counts).filter(|(counter, _)| counter.outcome() == outcome);
+    reasons.map(|(counter, number)| (counter.name(), *number)).collect()
+}

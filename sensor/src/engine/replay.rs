@@ -1,0 +1,49 @@
+//! From capture files to logs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use portreeve_ebpf::Counter;
+
+use super::ledger::{self, Counts};
+use super::{Ended, Manner};
+use crate::capture::plan::Plan;
+use crate::capture::{Losses, pcap};
+use crate::collector::Order;
+use crate::config::Settings;
+use crate::error::Result;
+use crate::outbox::WhenFull;
+use crate::summary::{Capture, Ledger, Summary};
+
+/// Analyses capture files. Nothing is lost for want of speed: a file can wait.
+///
+/// # Errors
+/// Nothing could be read, or nothing could be written. Damage on the way is among the [`Ended::troubles`].
+pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<AtomicBool>) -> Result<Ended> {
+    let settings = Arc::new(settings);
+    let workers = u32::try_from(settings.workers.max(1)).unwrap_or(u32::MAX);
+    let plan = Plan::new(&settings, 1, workers)?;
+    let capture = pcap::open(files, &plan, &pcap::Settings { progress })?;
+    let manner = Manner { when_full: WhenFull::Wait, order: Order::PacketTime, pinned: false };
+    let finished = super::start(&settings, capture.sources, manner, stop)?.join()?;
+
+    let mut ledger = Ledger::default();
+    let mut counts: Counts = [0; Counter::COUNT];
+    for source in &finished.sources {
+        for (sum, counter) in counts.iter_mut().zip(Counter::ALL) {
+            *sum += source.filter_counters().get(counter);
+        }
+    }
+    let fates = vec![("filter", ledger::total(&counts)), ("unsupported_link", capture.report.unsupported_link.get())];
+    ledger.stage("offered", capture.report.packets.get(), fates);
+    ledger::add_filter_stages(&mut ledger, &counts, &Losses::default(), finished.packets());
+    finished.add_worker_stage(&mut ledger);
+
+    let mut troubles = capture.report.errors();
+    troubles.extend(finished.troubles());
+    let what = Capture { source: "file", queues: 1, workers, ..Capture::default() };
+    let packets = capture.report.packets.get();
+    let summary = Summary::new(packets, ledger, &finished.collected, finished.took, what);
+    Ok(Ended { summary, troubles })
+}
