@@ -1,6 +1,7 @@
 //! The kernel program's likeness for files and AF_PACKET: the same decision, the same tables, the same counters.
 
 mod cache;
+mod shards;
 mod view;
 
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use portreeve_ebpf as contract;
 use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
 use portreeve_ebpf::{Connection, Endpoint, FragmentKey, Interest, Note, Options, Ports, Rules, Tables, Traffic};
+
+pub use self::shards::ShardFilter;
 
 use self::cache::Cache;
 use super::{BypassReason, Bypassed, Expectation, Frame, Gate, Link};
@@ -109,8 +112,8 @@ pub struct FilterCounters {
     pub expectations_evicted: Counter,
     /// Bypasses that gave way likewise: their packets come up again.
     pub bypasses_evicted: Counter,
-    /// Expectations of other shards that found no room on their way here.
-    pub expectations_lost: Counter,
+    /// Expectations, begun or ended, that found no room on their way to another shard.
+    pub requests_lost: Counter,
 }
 
 impl FilterCounters {

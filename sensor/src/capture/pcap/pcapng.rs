@@ -107,7 +107,7 @@ impl PcapNg {
     fn enhanced_packet(&self, order: Order, body: &[u8]) -> Result<Packet, &'static str> {
         let fields = body.first_chunk::<28>().ok_or("a packet block is cut short")?;
         let word = |at| order.u32(fields, at).unwrap_or_default();
-        self.timed_packet(Fields {
+        self.timed_packet(&Fields {
             interface: word(8),
             units: u64::from(word(12)) << 32 | u64::from(word(16)),
             captured: word(20),
@@ -120,7 +120,7 @@ impl PcapNg {
     fn packet(&self, order: Order, body: &[u8]) -> Result<Packet, &'static str> {
         let fields = body.first_chunk::<28>().ok_or("a packet block is cut short")?;
         let word = |at| order.u32(fields, at).unwrap_or_default();
-        self.timed_packet(Fields {
+        self.timed_packet(&Fields {
             interface: u32::from(order.u16(fields, 8).unwrap_or_default()),
             units: u64::from(word(12)) << 32 | u64::from(word(16)),
             captured: word(20),
@@ -130,7 +130,7 @@ impl PcapNg {
     }
 
     #[inline]
-    fn timed_packet(&self, fields: Fields) -> Result<Packet, &'static str> {
+    fn timed_packet(&self, fields: &Fields) -> Result<Packet, &'static str> {
         let interface =
             self.interfaces.get(fields.interface as usize).ok_or("a packet of an interface that was not described")?;
         let captured = fields.captured as usize;

@@ -1,0 +1,94 @@
+//! One filter per shard, and how what one of them expects reaches the others.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
+use super::{FilterCounters, HostFilter};
+use crate::capture::{BypassReason, Bypassed, Expectation, Frame, Gate};
+use crate::flow::key::FlowKey;
+use crate::kernel::Plan;
+
+/// Requests that may wait for a shard; it looks after every chunk or batch of frames.
+const REQUESTS: usize = 4096;
+
+/// The filter of one shard among others. Connections have their bypasses, datagrams their fragment notes in one shard; but who connects
+/// to an expected endpoint may belong to another shard than who was told of it, so expectations go to all.
+pub struct ShardFilter {
+    filter: HostFilter,
+    requests: Arc<ArrayQueue<Request>>,
+    others: Vec<Arc<ArrayQueue<Request>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Request {
+    Expect(Expectation),
+    Unexpect(Expectation),
+}
+
+impl ShardFilter {
+    /// A filter for each of the plan's workers.
+    pub fn all(plan: &Plan) -> Vec<ShardFilter> {
+        let shards = plan.options.workers.max(1) as usize;
+        let queues: Vec<_> = (0..shards).map(|_| Arc::new(ArrayQueue::new(REQUESTS))).collect();
+        let others = |shard: usize| {
+            let others = queues.iter().enumerate().filter(|&(other, _)| other != shard);
+            others.map(|(_, queue)| Arc::clone(queue)).collect()
+        };
+        let shard = |(shard, requests): (usize, &Arc<_>)| ShardFilter {
+            filter: HostFilter::new(plan),
+            requests: Arc::clone(requests),
+            others: others(shard),
+        };
+        queues.iter().enumerate().map(shard).collect()
+    }
+
+    /// Does what the other shards have asked for since the last time.
+    pub fn hear(&mut self) {
+        // What comes in meanwhile can wait: a look has an end.
+        for _ in 0..self.requests.len() {
+            match self.requests.pop() {
+                Some(Request::Expect(expectation)) => self.filter.expect(expectation),
+                Some(Request::Unexpect(expectation)) => self.filter.unexpect(expectation),
+                None => break,
+            }
+        }
+    }
+
+    /// Whether a frame is wanted. It is counted under the reason.
+    #[inline]
+    pub fn admits(&mut self, frame: &Frame<'_>) -> bool {
+        self.filter.admits(frame)
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> &Arc<FilterCounters> {
+        self.filter.counters()
+    }
+
+    /// A request that finds no room costs the other shard one expectation, and nobody waits.
+    fn tell_others(&self, request: Request) {
+        let lost = self.others.iter().filter(|other| other.push(request).is_err()).count();
+        self.counters().requests_lost.add(lost as u64);
+    }
+}
+
+impl Gate for ShardFilter {
+    fn expect(&mut self, expectation: Expectation) {
+        self.filter.expect(expectation);
+        self.tell_others(Request::Expect(expectation));
+    }
+
+    fn unexpect(&mut self, expectation: Expectation) {
+        self.filter.unexpect(expectation);
+        self.tell_others(Request::Unexpect(expectation));
+    }
+
+    fn bypass(&mut self, key: &FlowKey, why: BypassReason) {
+        self.filter.bypass(key, why);
+    }
+
+    fn unbypass(&mut self, key: &FlowKey) -> Bypassed {
+        self.filter.unbypass(key)
+    }
+}
