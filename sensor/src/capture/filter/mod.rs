@@ -15,8 +15,8 @@ pub use self::shards::ShardFilter;
 
 use self::cache::Cache;
 use super::{BypassReason, Bypassed, Expectation, Frame, Gate, Link};
+use crate::capture::plan::Plan;
 use crate::flow::key::FlowKey;
-use crate::kernel::Plan;
 use crate::stats::Counter;
 use crate::time::Timestamp;
 

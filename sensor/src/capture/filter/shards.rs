@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 
 use super::{FilterCounters, HostFilter};
+use crate::capture::plan::Plan;
 use crate::capture::{BypassReason, Bypassed, Expectation, Frame, Gate};
 use crate::flow::key::FlowKey;
-use crate::kernel::Plan;
 
 /// Requests that may wait for a shard; it looks after every chunk or batch of frames.
 const REQUESTS: usize = 4096;

@@ -37,9 +37,9 @@ use self::dispatch::Feed;
 use self::input::Input;
 use self::progress::Progress;
 use self::reader::{Reader, Steer};
-use super::filter::{FilterCounters, ShardFilter, steering_hash};
+use super::filter::{ShardFilter, steering_hash};
+use super::plan::Plan;
 use crate::error::Result;
-use crate::kernel::Plan;
 
 /// How capture files are read.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +52,6 @@ pub struct Settings {
 pub struct Capture {
     /// One source per worker.
     pub sources: Vec<FileSource>,
-    /// What each source's filter counts. All frames together are the packets of the report, but for those of link types not analysed.
-    pub filters: Vec<Arc<FilterCounters>>,
     /// What the reader finds.
     pub report: Arc<Report>,
 }
@@ -76,10 +74,9 @@ pub fn open(paths: &[PathBuf], plan: &Plan, settings: &Settings) -> Result<Captu
     // One worker reads for itself, unless it would then sit in a read and see neither its timers nor the signal to stop.
     let feeds =
         if workers > 1 || waits { dispatch::start(reader, workers)? } else { vec![Feed::Reader(reader.into())] };
-    let counters = filters.iter().map(|filter| Arc::clone(filter.counters())).collect();
     let sources = feeds.into_iter().zip(filters).enumerate();
     let sources = sources.map(|(shard, (feed, filter))| FileSource::new(feed, shard, filter)).collect();
-    Ok(Capture { sources, filters: counters, report })
+    Ok(Capture { sources, report })
 }
 
 /// The kernel program's choice of a worker.

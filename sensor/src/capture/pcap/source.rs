@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chunk::Chunk;
 use super::dispatch::{Fed, Feed};
-use crate::capture::filter::ShardFilter;
+use crate::capture::filter::{FilterCounters, ShardFilter};
 use crate::capture::{Frame, Gate, Losses, Source, Wait};
 use crate::time::Timestamp;
 
@@ -28,6 +28,12 @@ impl FileSource {
         // The first chunk is empty, and its only step is over.
         let chunk = Arc::new(Chunk::new(1));
         FileSource { feed, chunk, shard, next: 0, step: 0, now: Timestamp::ZERO, state: Wait::Ready, filter }
+    }
+
+    /// What its filter counts. The frames of all sources together are the packets of the report, but for those of link types that are
+    /// not analysed.
+    pub fn filter_counters(&self) -> &FilterCounters {
+        self.filter.counters()
     }
 
     fn has_step(&self) -> bool {
