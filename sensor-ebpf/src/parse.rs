@@ -73,7 +73,7 @@ pub enum Status {
     ShortExtension,
     /// The ports are cut off, by the frame or by the packet's length.
     ShortTransport,
-    /// More VLAN tags, MPLS labels or extension headers than are followed.
+    /// More VLAN tags, MPLS labels or extension headers than are followed, or a fragment of a fragment.
     TooDeep,
 }
 
@@ -320,11 +320,13 @@ fn read_extensions<B: Bytes + ?Sized>(frame: &B, packet: &mut Packet) -> Result<
             return Err(Status::ShortExtension);
         }
         if kind == protocol::FRAGMENT {
-            packet.datagram = u32::from_be_bytes([i0, i1, i2, i3]);
-            if f0 != 0 || f1 & 0xf8 != 0 {
-                packet.fragment = Fragment::Later;
-            } else if f1 & 1 != 0 {
-                packet.fragment = Fragment::First;
+            let (is_later, has_more) = (f0 != 0 || f1 & 0xf8 != 0, f1 & 1 != 0);
+            if is_later || has_more {
+                if matches!(packet.fragment, Fragment::First) {
+                    return Err(Status::TooDeep);
+                }
+                packet.fragment = if is_later { Fragment::Later } else { Fragment::First };
+                packet.datagram = u32::from_be_bytes([i0, i1, i2, i3]);
             }
         }
         if matches!(packet.fragment, Fragment::Later) || !is_extension(packet.network, packet.protocol) {
