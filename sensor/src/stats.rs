@@ -97,6 +97,14 @@ counters! {
         weirds_suppressed,
         /// Notices not written because of suppression.
         notices_suppressed,
+        /// Endpoints that the capture filter was asked to let in.
+        expectations,
+        /// Endpoints that it was not asked for: their answer may be forged, or a bound was reached.
+        expectations_refused,
+        /// Endpoints that gave way to newer ones.
+        expectations_evicted,
+        /// What policy had to forget before its time, because a table was full.
+        policy_forgotten,
     }
 }
 

@@ -34,6 +34,18 @@ pub struct Limits {
     pub learned_services_per_server: usize,
     /// How long a learned service is believed, in seconds, after a portmapper last named it.
     pub learned_service_seconds: u64,
+    /// Expectations that the capture filter holds because of portmapper answers; the oldest gives way.
+    pub expectations: usize,
+    /// Of them, because of one server's answers.
+    pub expectations_per_server: usize,
+    /// Of them, because of one client's questions within an hour.
+    pub expectations_per_client: u32,
+    /// Notices remembered so that they are not written again.
+    pub notices_remembered: usize,
+    /// Weirds remembered so that they are not written again, or are sampled.
+    pub weirds_remembered: usize,
+    /// Hosts, and pairs of them, of which policy counts something, per detector.
+    pub policy_hosts: usize,
 }
 
 impl Default for Limits {
@@ -52,6 +64,12 @@ impl Default for Limits {
             learned_servers: 16_384,
             learned_services_per_server: 64,
             learned_service_seconds: 86_400,
+            expectations: 4096,
+            expectations_per_server: 32,
+            expectations_per_client: 128,
+            notices_remembered: 65_536,
+            weirds_remembered: 32_768,
+            policy_hosts: 16_384,
         }
     }
 }

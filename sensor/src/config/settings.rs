@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::layers;
 use super::limits::Limits;
 use super::ports::PortSpec;
 use super::timeouts::Timeouts;
+use super::{PolicySets, layers, sets};
 use crate::error::Result;
 
 /// Everything a user can set, checked. Made once, at the start; nothing changes it afterwards.
@@ -53,6 +52,11 @@ impl Settings {
     /// file and line.
     pub fn load(config_file: Option<&Path>, sets: &[String]) -> Result<Settings> {
         layers::load(config_file, sets)
+    }
+
+    /// The named sets with the user's changes. [`Settings::load`] has checked them; in settings made by hand, wrong changes do nothing.
+    pub fn sets(&self) -> PolicySets {
+        sets::effective(&self.policy).or_else(|_| sets::effective(&PolicyChanges::default())).unwrap_or_default()
     }
 }
 
@@ -274,22 +278,34 @@ pub enum NoticeAction {
 pub struct PortmapSettings {
     /// Whether calls that failed, or were never answered, are reported as well as logged. The manual's policy: no.
     pub report_failed_attempts: bool,
-    /// How long the same access is not reported again, in seconds.
-    pub report_memory_seconds: u64,
     /// Bytes of annotation of one connection; `...` stands for the rest.
     pub max_addl_len: usize,
-}
-
-impl PortmapSettings {
-    /// How long the same access is not reported again.
-    pub fn report_memory(&self) -> Duration {
-        Duration::from_secs(self.report_memory_seconds)
-    }
+    /// Ports below this one are never captured because a portmapper answer named them.
+    pub expect_min_port: u16,
+    /// The window in which answers to DUMP and GETSTAT are counted as reflection, in seconds.
+    pub reflection_seconds: u64,
+    /// How many answers in it are too many.
+    pub reflection_replies: u64,
+    /// How many times more bytes they must have than the calls.
+    pub reflection_ratio: f64,
+    /// The window in which probing NULL calls are counted as a sweep, in seconds.
+    pub sweep_seconds: u64,
+    /// How many probes in it are too many.
+    pub sweep_probes: u32,
 }
 
 impl Default for PortmapSettings {
     fn default() -> Self {
-        PortmapSettings { report_failed_attempts: false, report_memory_seconds: 86_400, max_addl_len: 80 }
+        PortmapSettings {
+            report_failed_attempts: false,
+            max_addl_len: 80,
+            expect_min_port: 512,
+            reflection_seconds: 60,
+            reflection_replies: 30,
+            reflection_ratio: 3.0,
+            sweep_seconds: 60,
+            sweep_probes: 10,
+        }
     }
 }
 

@@ -1,38 +1,165 @@
 //! The manual's "standard script": events in, notices, annotations, log records and verdicts out. One function per event, under its name.
 
+mod conn;
+mod hot;
+mod memory;
+mod notice;
+mod portmap;
+mod weird;
+mod words;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::capture::{Expectation, Gate};
-use crate::config::Settings;
-use crate::event::{Event, Handler, Verdict};
-use crate::flow::Conn;
+use ipnet::IpNet;
+
+pub use notice::Note;
+
+use self::notice::{About, Decision, Notices};
+use self::portmap::PortmapState;
+use self::weird::Weirds;
+use self::words::Words;
+use crate::analyzers::Service;
+use crate::capture::Gate;
+use crate::config::{PolicySets, Settings};
+use crate::event::{ConnectionEvent, Event, Handler, Verdict};
+use crate::flow::key::FlowKey;
+use crate::flow::{Annotation, Conn};
 use crate::outbox::Outbox;
+use crate::record::{Message, Record};
 use crate::stats::WorkerStats;
+use crate::text::Text;
 use crate::time::Timestamp;
+
+/// What stands for annotations beyond the length that the settings allow.
+const CUT: &str = "...";
 
 /// The policy of one worker.
 #[derive(Debug)]
 pub struct Policy {
-    _settings: Arc<Settings>,
-    _stats: Arc<WorkerStats>,
+    settings: Arc<Settings>,
+    sets: PolicySets,
+    stats: Arc<WorkerStats>,
     outbox: Outbox,
-    wanted: Vec<Expectation>,
+    notices: Notices,
+    weirds: Weirds,
+    portmap: PortmapState,
+    /// The time of the latest event.
+    now: Timestamp,
+    /// Where texts are put together; kept, so that it is allocated once.
+    scratch: Vec<u8>,
+}
+
+/// What an event's handler has in hand: the moment, the connection, and what is decided about it.
+struct Seen<'a> {
+    now: Timestamp,
+    conn: &'a mut Conn,
+    verdict: Verdict,
 }
 
 impl Policy {
     /// A policy that reports to `outbox`.
     pub fn new(settings: Arc<Settings>, stats: Arc<WorkerStats>, outbox: Outbox) -> Self {
-        Policy { _settings: settings, _stats: stats, outbox, wanted: Vec::new() }
+        Policy {
+            sets: settings.sets(),
+            notices: Notices::new(&settings),
+            weirds: Weirds::new(&settings),
+            portmap: PortmapState::new(&settings),
+            now: Timestamp::ZERO,
+            scratch: Vec::with_capacity(4096),
+            settings,
+            stats,
+            outbox,
+        }
+    }
+
+    fn write(&self, now: Timestamp, record: impl Into<Record>) {
+        self.outbox.push(Message::record(now, record));
+    }
+
+    /// Writes a notice about a connection, unless the same was written lately. `words` puts its text together.
+    fn notice(
+        &mut self,
+        seen: &Seen<'_>,
+        note: Note,
+        about: About,
+        words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> Option<Text>,
+    ) -> Decision {
+        let decision = self.notices.decide(seen.now, note, about);
+        match decision {
+            Decision::Due => {
+                self.scratch.clear();
+                let sub = words(Words { sets: &self.sets }, seen.conn, &mut self.scratch);
+                let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), &self.scratch);
+                record.sub = sub;
+                self.write(seen.now, record);
+            }
+            Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),
+            Decision::Ignored => {}
+        }
+        decision
+    }
+
+    /// The manual's `append_addl`: what is there already is not said again, and there is a bound to it.
+    fn append_addl(&self, conn: &mut Conn, annotation: Annotation) {
+        if conn.addl.contains(&annotation) || conn.addl.len() >= self.settings.limits.annotations {
+            return;
+        }
+        conn.addl.push(annotation);
+    }
+
+    fn is_local_addr(&self, addr: IpAddr) -> bool {
+        self.settings.site.local_nets.iter().any(|net: &IpNet| net.contains(&addr))
+    }
+
+    fn text(&self, bytes: &[u8]) -> Text {
+        Text::new(bytes, self.settings.limits.text_bytes)
     }
 }
 
 impl Handler for Policy {
-    fn handle(&mut self, _now: Timestamp, _conn: &mut Conn, _event: &Event<'_>) -> Verdict {
-        let _ = &self.outbox;
-        Verdict::CONTINUE
+    fn handle(&mut self, now: Timestamp, conn: &mut Conn, event: &Event<'_>) -> Verdict {
+        self.now = now;
+        let mut seen = Seen { now, conn, verdict: Verdict::CONTINUE };
+        match event {
+            Event::Connection(event) => self.connection_event(&mut seen, *event),
+            Event::Weird { name, addl } => self.conn_weird(&mut seen, name, addl),
+            Event::Rpc(event) => self.rpc_event(&mut seen, event),
+        }
+        seen.verdict
+    }
+
+    fn expected(&self, key: &FlowKey) -> Option<Service> {
+        self.portmap.expected(self.now, key)
     }
 
     fn settle(&mut self, gate: &mut dyn Gate) {
-        self.wanted.drain(..).for_each(|expectation| gate.expect(expectation));
+        self.portmap.settle(self.now, gate, &self.stats);
+        let forgotten = self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten();
+        self.stats.counters.policy_forgotten.set(forgotten);
+    }
+}
+
+impl Policy {
+    fn connection_event(&mut self, seen: &mut Seen<'_>, event: ConnectionEvent) {
+        match event {
+            ConnectionEvent::ConnectionEstablished => self.connection_established(seen),
+            ConnectionEvent::ConnectionAttempt => self.connection_attempt(seen),
+            ConnectionEvent::ConnectionRejected => self.connection_rejected(seen),
+            ConnectionEvent::PartialConnection => self.partial_connection(seen),
+            ConnectionEvent::ConnectionFinished => self.connection_finished(seen),
+            ConnectionEvent::ConnectionHalfFinished => self.connection_half_finished(seen),
+            ConnectionEvent::ConnectionPartialClose => self.connection_partial_close(seen),
+            ConnectionEvent::ConnectionReset => self.connection_reset(seen),
+            ConnectionEvent::ConnectionStateRemove => self.connection_state_remove(seen),
+            ConnectionEvent::UdpRequest => self.udp_request(seen),
+            ConnectionEvent::UdpReply => self.udp_reply(seen),
+            ConnectionEvent::ContentGap { direction, seq, length } => self.content_gap(seen, direction, seq, length),
+            ConnectionEvent::RexmitInconsistency { direction, seq } => self.rexmit_inconsistency(seen, direction, seq),
+            ConnectionEvent::AckAboveHole { direction, seq } => self.ack_above_hole(seen, direction, seq),
+            ConnectionEvent::NewConnection
+            | ConnectionEvent::ConnectionPending
+            | ConnectionEvent::ConnectionTimeout => {}
+        }
     }
 }

@@ -1,0 +1,165 @@
+//! The manual's generic connection events, and the connection record.
+
+use std::fmt;
+
+use super::hot::Moment;
+use super::notice::About;
+use super::words::{Words, put, text};
+use super::{Note, Policy, Seen};
+use crate::flow::key::Direction;
+use crate::flow::{Conn, EndpointState};
+use crate::record::ConnRecord;
+use crate::text::Text;
+
+impl Policy {
+    pub(super) fn connection_established(&mut self, seen: &mut Seen<'_>) {
+        if self.check_hot(seen, Moment::Established) {
+            self.log_hot_conn(seen);
+        }
+    }
+
+    pub(super) fn connection_attempt(&mut self, seen: &mut Seen<'_>) {
+        self.check_hot(seen, Moment::Attempted);
+    }
+
+    pub(super) fn connection_rejected(&mut self, seen: &mut Seen<'_>) {
+        self.check_hot(seen, Moment::Rejected);
+    }
+
+    pub(super) fn partial_connection(&mut self, seen: &mut Seen<'_>) {
+        let stealthy =
+            (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Partial, EndpointState::Inactive);
+        if stealthy {
+            self.check_hot(seen, Moment::Attempted);
+        } else {
+            self.check_hot(seen, Moment::Established);
+            self.check_hot(seen, Moment::Finished);
+        }
+        if seen.conn.hot > 0 {
+            self.log_hot_conn(seen);
+        }
+    }
+
+    pub(super) fn connection_finished(&mut self, seen: &mut Seen<'_>) {
+        if seen.conn.orig.size == 0 || seen.conn.resp.size == 0 {
+            // Nothing was said: nothing to get excited about.
+            seen.conn.hot = 0;
+        } else {
+            self.check_hot(seen, Moment::Finished);
+        }
+    }
+
+    pub(super) fn connection_partial_close(&mut self, seen: &mut Seen<'_>) {
+        self.connection_finished(seen);
+    }
+
+    pub(super) fn connection_half_finished(&mut self, seen: &mut Seen<'_>) {
+        self.check_hot(seen, Moment::Attempted);
+    }
+
+    pub(super) fn connection_reset(&mut self, seen: &mut Seen<'_>) {
+        self.check_hot(seen, Moment::Finished);
+    }
+
+    pub(super) fn udp_request(&mut self, seen: &mut Seen<'_>) {
+        self.check_hot(seen, Moment::Attempted);
+    }
+
+    pub(super) fn udp_reply(&mut self, seen: &mut Seen<'_>) {
+        self.check_hot(seen, Moment::Established);
+        self.check_hot(seen, Moment::Finished);
+    }
+
+    /// The state is dropped: what was still open is judged for the last time, and the record is written.
+    pub(super) fn connection_state_remove(&mut self, seen: &mut Seen<'_>) {
+        if (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Established, EndpointState::Established) {
+            if seen.conn.orig.size == 0 || seen.conn.resp.size == 0 {
+                seen.conn.hot = 0;
+            } else {
+                self.check_hot(seen, Moment::TimedOut);
+            }
+        }
+        if seen.conn.hot > 0 {
+            self.log_hot_conn(seen);
+        }
+        let record = self.conn_record(seen);
+        self.write(seen.now, record);
+    }
+
+    pub(super) fn content_gap(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64, length: u64) {
+        let about = About::pair(&seen.conn.id, (0, 0));
+        let _ = self.notice(seen, Note::ContentGap, about, |words, conn, out| {
+            words.id_string(out, &conn.id.key);
+            put(out, format_args!(" content gap ({} {seq}/{length})", arrow(direction)));
+            None
+        });
+    }
+
+    pub(super) fn rexmit_inconsistency(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64) {
+        let about = About::pair(&seen.conn.id, (1, 0));
+        let _ = self.notice(seen, Note::RetransmissionInconsistency, about, |words, conn, out| {
+            words.id_string(out, &conn.id.key);
+            put(out, format_args!(" rexmit inconsistency ({} {seq})", arrow(direction)));
+            None
+        });
+    }
+
+    pub(super) fn ack_above_hole(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64) {
+        let about = About::pair(&seen.conn.id, (2, 0));
+        let _ = self.notice(seen, Note::AckAboveHole, about, |words, conn, out| {
+            words.id_string(out, &conn.id.key);
+            put(out, format_args!(" ack above a hole ({} {seq})", arrow(direction)));
+            None
+        });
+    }
+
+    fn conn_record(&mut self, seen: &Seen<'_>) -> ConnRecord {
+        let conn = &*seen.conn;
+        let key = &conn.id.key;
+        let duration = conn.last.since(conn.start);
+        // A single packet has neither a duration nor, as far as anybody knows, sizes.
+        let lasted = !duration.is_zero();
+        self.scratch.clear();
+        Words { sets: &self.sets }.addl(&mut self.scratch, &conn.addl);
+        ConnRecord {
+            ts: conn.start,
+            id: conn.id,
+            proto: key.transport,
+            service: self.service(conn),
+            duration: lasted.then_some(duration),
+            orig_bytes: lasted.then_some(conn.orig.size),
+            resp_bytes: lasted.then_some(conn.resp.size),
+            conn_state: conn.state(),
+            local_orig: self.is_local_addr(key.orig_h),
+            local_resp: self.is_local_addr(key.resp_h),
+            missed_bytes: conn.missed_bytes,
+            history: Some(self.text(conn.history.as_str().as_bytes())).filter(|history| !history.is_empty()),
+            orig_pkts: conn.orig.packets,
+            orig_ip_bytes: conn.orig.ip_bytes,
+            resp_pkts: conn.resp.packets,
+            resp_ip_bytes: conn.resp.ip_bytes,
+            hot: Some(u64::from(conn.hot)).filter(|&hot| hot > 0),
+            addl: Some(self.text(&self.scratch)).filter(|addl| !addl.is_empty()),
+        }
+    }
+
+    /// What is spoken: the analyzer's name, and the procedures seen. Learned ports get their name where all workers' lessons meet.
+    fn service(&self, conn: &Conn) -> Option<Text> {
+        let service = conn.service.map_or("", |service| service.name());
+        let names = text(format_args!("{service}{}", Labels(conn)), self.settings.limits.text_bytes);
+        Some(names).filter(|names| !names.is_empty())
+    }
+}
+
+/// The labels of a connection, each after a comma.
+struct Labels<'a>(&'a Conn);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.marks.labels.iter().try_for_each(|label| write!(f, ",{label}"))
+    }
+}
+
+fn arrow(direction: Direction) -> char {
+    if direction.is_orig() { '>' } else { '<' }
+}

@@ -1,0 +1,206 @@
+//! Notices: their kinds, what is done with each, and how often. Words are put together only for a notice that is written.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::memory::Memory;
+use crate::config::{NoticeAction, Settings};
+use crate::record::{ConnId, NoticeRecord};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// One row of the table of kinds.
+struct Kind {
+    name: &'static str,
+    /// Seconds for which the same thing is not written again; `None`: as the settings say of all kinds.
+    suppress: Option<u64>,
+    /// How many of this kind are written in such an interval, whatever they are about; `None`: any number.
+    storm: Option<u32>,
+}
+
+const fn kind(name: &'static str) -> Kind {
+    Kind { name, suppress: None, storm: None }
+}
+
+const DAY: Option<u64> = Some(86_400);
+/// Loss in front of the sensor touches every connection: a few notices tell it.
+const LOSS: Option<u32> = Some(20);
+
+macro_rules! notes {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),* };)+) => {
+        /// A kind of notice.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Note { $($(#[$doc])* $name),+ }
+
+        impl Note {
+            /// Every kind.
+            pub const ALL: &'static [Note] = &[$(Note::$name),+];
+
+            const fn kind(self) -> Kind {
+                match self { $(Note::$name => Kind { $($field: $value,)* ..kind(stringify!($name)) }),+ }
+            }
+        }
+    };
+}
+
+notes! {
+    /// A connection became hot.
+    SensitiveConnection {};
+    /// A portmapper call that the sets do not allow.
+    SensitivePortmapperAccess { suppress: DAY };
+    /// Somebody registered or unregistered a service on another host.
+    PortmapperRemoteSet {};
+    /// A UDP portmapper that sends somebody much more than it is sent: used to flood a victim.
+    PortmapperReflection {};
+    /// A portmapper answered with more services than its table holds: forged, or broken.
+    PortmapperFlood {};
+    /// Somebody from outside claims to be root.
+    RemoteRootCredential { suppress: DAY };
+    /// RPC calls to a port that this client never asked a portmapper for.
+    UnannouncedRPCCall { suppress: DAY };
+    /// NULL calls to many programs or with impossible versions: somebody looks for services.
+    RPCSweep {};
+    /// A weird whose action asks for it.
+    WeirdActivity { suppress: Some(0) };
+    /// A retransmission carried other bytes.
+    RetransmissionInconsistency { storm: LOSS };
+    /// Data was acknowledged that the sensor never saw.
+    AckAboveHole { storm: LOSS };
+    /// Data is missing.
+    ContentGap { storm: LOSS };
+}
+
+impl Note {
+    /// Its name in logs and settings.
+    pub const fn name(self) -> &'static str {
+        self.kind().name
+    }
+}
+
+/// What a notice is about: the same kind about the same thing is suppressed for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct About {
+    /// One host, usually the client.
+    pub src: Option<IpAddr>,
+    /// Another, usually the server.
+    pub dst: Option<IpAddr>,
+    /// What tells several things between them apart.
+    pub detail: (u64, u64),
+}
+
+impl About {
+    /// Something between the two hosts of a connection.
+    pub fn pair(id: &ConnId, detail: (u64, u64)) -> Self {
+        About { src: Some(id.key.orig_h), dst: Some(id.key.resp_h), detail }
+    }
+}
+
+/// What is decided about a notice before a word of it exists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// Write it.
+    Due,
+    /// The same was written a while ago.
+    Suppressed,
+    /// The settings ignore its kind.
+    Ignored,
+}
+
+/// Which notices were written lately, and what is done with each kind.
+#[derive(Debug)]
+pub struct Notices {
+    written: Memory<(Note, About), ()>,
+    kinds: Vec<State>,
+    text_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    action: NoticeAction,
+    suppress: Duration,
+    storm: Option<u32>,
+    /// The interval in which `in_interval` were written and `held_back` were not.
+    began: Timestamp,
+    in_interval: u32,
+    held_back: u64,
+}
+
+impl Notices {
+    /// Nothing written yet.
+    pub fn new(settings: &Settings) -> Self {
+        let state = |note: &Note| {
+            let (kind, notice) = (note.kind(), &settings.notice);
+            let seconds = notice.suppress.get(kind.name).copied().or(kind.suppress).unwrap_or(notice.suppress_seconds);
+            State {
+                action: notice.actions.get(kind.name).copied().unwrap_or_default(),
+                suppress: Duration::from_secs(seconds),
+                storm: kind.storm,
+                began: Timestamp::ZERO,
+                in_interval: 0,
+                held_back: 0,
+            }
+        };
+        Notices {
+            written: Memory::new(settings.limits.notices_remembered, settings.seed),
+            kinds: Note::ALL.iter().map(state).collect(),
+            text_bytes: settings.limits.text_bytes,
+        }
+    }
+
+    /// Whether this notice is to be written; remembers that it was. Costs a lookup and no allocation.
+    pub fn decide(&mut self, now: Timestamp, note: Note, about: About) -> Decision {
+        let Some(state) = self.kinds.get_mut(note as usize) else { return Decision::Ignored };
+        if state.action == NoticeAction::Ignore {
+            return Decision::Ignored;
+        }
+        if !state.suppress.is_zero() && self.written.get(now, &(note, about)).is_some() {
+            state.held_back += 1;
+            return Decision::Suppressed;
+        }
+        if now.since(state.began) >= state.suppress {
+            (state.began, state.in_interval) = (now, 0);
+        }
+        if state.storm.is_some_and(|most| state.in_interval >= most) {
+            state.held_back += 1;
+            return Decision::Suppressed;
+        }
+        state.in_interval += 1;
+        if !state.suppress.is_zero() {
+            self.written.put(now, (note, about), (), state.suppress);
+        }
+        Decision::Due
+    }
+
+    /// A record for a notice that is due. `n` says how many like it were held back since the last, where that is of interest.
+    pub fn record(&mut self, now: Timestamp, note: Note, id: Option<&ConnId>, msg: &[u8]) -> Box<NoticeRecord> {
+        let state = self.kinds.get_mut(note as usize);
+        let (action, suppress_for) =
+            state.as_ref().map_or_else(Default::default, |state| (state.action, state.suppress));
+        let held_back = state.filter(|state| state.storm.is_some()).map(|state| std::mem::take(&mut state.held_back));
+        Box::new(NoticeRecord {
+            ts: now,
+            id: id.copied(),
+            proto: id.map(|id| id.key.transport),
+            note: note.name(),
+            msg: Text::new(msg, self.text_bytes),
+            sub: None,
+            src: id.map(|id| id.key.orig_h),
+            dst: id.map(|id| id.key.resp_h),
+            p: id.map(|id| id.key.resp_p),
+            n: held_back.filter(|&held_back| held_back > 0),
+            user: None,
+            filename: None,
+            actions: match action {
+                NoticeAction::Ignore => &[],
+                NoticeAction::Log => &["log"],
+                NoticeAction::Alarm => &["log", "alarm"],
+            },
+            suppress_for,
+        })
+    }
+
+    /// Entries that had to give way before they expired.
+    pub fn forgotten(&self) -> u64 {
+        self.written.forgotten()
+    }
+}

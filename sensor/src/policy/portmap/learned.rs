@@ -1,0 +1,236 @@
+//! Ports that portmappers gave out: the manual's `RPC_server_map`, and what the capture filter is asked because of it.
+//!
+//! A portmapper's answer is a datagram that anybody can forge. What it makes the sensor capture is therefore bounded in every
+//! direction: per server, per client, in all, and never on ports that carry other people's bulk.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::capture::{Expectation, ExpectationMode, ExpectationReason, Gate};
+use crate::config::Settings;
+use crate::flow::key::Transport;
+use crate::policy::memory::Memory;
+use crate::stats::WorkerStats;
+use crate::time::Timestamp;
+
+/// Programs remembered of one port: several versions share a port, several programs hardly ever.
+const PROGRAMS_PER_PORT: usize = 4;
+/// The interval in which one client may cause so many expectations.
+const CLIENT_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// A port on a server, as a portmapper gives it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Endpoint {
+    pub server: IpAddr,
+    pub port: u16,
+    pub transport: Transport,
+}
+
+/// What became of something to be learned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lesson {
+    /// It is new, or was about to expire.
+    New,
+    /// It is known.
+    Known,
+    /// The server has named as many ports as are kept of one server: the oldest gave way.
+    TooMany,
+}
+
+/// What portmappers have told this worker.
+#[derive(Debug)]
+pub(super) struct Learned {
+    servers: Memory<IpAddr, Server>,
+    clients: Memory<IpAddr, u32>,
+    /// What was asked of the capture filter and not taken back, the oldest first.
+    outstanding: VecDeque<(Timestamp, Expectation)>,
+    wanted: Vec<Expectation>,
+    unwanted: Vec<Expectation>,
+    lifetime: Duration,
+    services_per_server: usize,
+    per_server: usize,
+    per_client: u32,
+    in_all: usize,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Server {
+    services: SmallVec<[Service; 4]>,
+}
+
+#[derive(Clone, Debug)]
+struct Service {
+    port: u16,
+    transport: Transport,
+    programs: SmallVec<[u32; PROGRAMS_PER_PORT]>,
+    until: Timestamp,
+    expected: bool,
+}
+
+impl Service {
+    fn is_at(&self, endpoint: Endpoint) -> bool {
+        (self.port, self.transport) == (endpoint.port, endpoint.transport)
+    }
+}
+
+impl Learned {
+    pub fn new(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        let in_all = limits.expectations.max(1);
+        Learned {
+            servers: Memory::new(limits.learned_servers, settings.seed),
+            clients: Memory::new(limits.policy_hosts, settings.seed),
+            outstanding: VecDeque::with_capacity(in_all),
+            wanted: Vec::with_capacity(64),
+            unwanted: Vec::with_capacity(64),
+            lifetime: Duration::from_secs(limits.learned_service_seconds),
+            services_per_server: limits.learned_services_per_server.max(1),
+            per_server: limits.expectations_per_server,
+            per_client: limits.expectations_per_client,
+            in_all,
+        }
+    }
+
+    /// The programs that a portmapper has put on this port.
+    pub fn programs(&self, now: Timestamp, server: IpAddr, port: u16, transport: Transport) -> &[u32] {
+        let endpoint = Endpoint { server, port, transport };
+        let services = self.servers.peek(now, &server).map_or(&[][..], |server| &server.services);
+        let known = services.iter().find(|service| service.is_at(endpoint) && service.until > now);
+        known.map_or(&[], |service| &service.programs)
+    }
+
+    /// Remembers that a program answers at an endpoint.
+    pub fn learn(&mut self, now: Timestamp, endpoint: Endpoint, program: u32) -> Lesson {
+        let (lifetime, most) = (self.lifetime, self.services_per_server);
+        let server = match self.servers.get(now, &endpoint.server) {
+            Some(known) => std::mem::take(known),
+            None => Server::default(),
+        };
+        let server = self.servers.put(now, endpoint.server, server, lifetime);
+        if let Some(known) = server.services.iter_mut().find(|service| service.is_at(endpoint)) {
+            let fresh = known.until > now && known.until.since(now) > lifetime / 2;
+            if known.until <= now {
+                known.programs.clear();
+            }
+            known.until = now + lifetime;
+            if known.programs.contains(&program) || known.programs.len() >= PROGRAMS_PER_PORT {
+                return if fresh { Lesson::Known } else { Lesson::New };
+            }
+            known.programs.push(program);
+            return Lesson::New;
+        }
+        let full = server.services.len() >= most;
+        if full {
+            let oldest = server.services.iter().enumerate().min_by_key(|(_, service)| service.until).map(|(at, _)| at);
+            oldest.map(|at| server.services.swap_remove(at));
+        }
+        let programs = SmallVec::from_slice(&[program]);
+        let (port, transport) = (endpoint.port, endpoint.transport);
+        server.services.push(Service { port, transport, programs, until: now + lifetime, expected: false });
+        if full { Lesson::TooMany } else { Lesson::New }
+    }
+
+    /// Forgets a program that was unregistered.
+    pub fn forget(&mut self, now: Timestamp, server: IpAddr, program: u32) {
+        let Some(known) = self.servers.get(now, &server) else { return };
+        for service in &mut known.services {
+            service.programs.retain(|known| *known != program);
+        }
+        known.services.retain(|service| {
+            let over = service.programs.is_empty();
+            if over && service.expected {
+                self.unwanted.push(expectation(server, service.port, service.transport, ExpectationMode::Full));
+            }
+            !over
+        });
+        self.outstanding.retain(|(_, expectation)| !self.unwanted.iter().any(|gone| same(gone, expectation)));
+    }
+
+    /// Asks for an endpoint that was just learned, on behalf of the client that looked it up.
+    pub fn expect(
+        &mut self,
+        now: Timestamp,
+        client: IpAddr,
+        endpoint: Endpoint,
+        mode: ExpectationMode,
+        stats: &WorkerStats,
+    ) {
+        let Some(server) = self.servers.get(now, &endpoint.server) else { return };
+        let asked = server.services.iter().filter(|service| service.expected && service.until > now).count();
+        let Some(service) = server.services.iter_mut().find(|service| service.is_at(endpoint)) else { return };
+        if service.expected {
+            return;
+        }
+        let used = self.clients.get(now, &client).copied().unwrap_or(0);
+        if asked >= self.per_server || used >= self.per_client {
+            stats.counters.expectations_refused.inc();
+            return;
+        }
+        service.expected = true;
+        match self.clients.get(now, &client) {
+            Some(used) => *used += 1,
+            None => drop(self.clients.put(now, client, 1, CLIENT_INTERVAL)),
+        }
+        let expectation = expectation(endpoint.server, endpoint.port, endpoint.transport, mode);
+        if self.outstanding.len() >= self.in_all
+            && let Some((_, oldest)) = self.outstanding.pop_front()
+        {
+            stats.counters.expectations_evicted.inc();
+            self.give_up(now, oldest);
+        }
+        self.outstanding.push_back((now + self.lifetime, expectation));
+        self.wanted.push(expectation);
+    }
+
+    /// Tells the capture filter.
+    pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
+        while let Some(&(until, expectation)) = self.outstanding.front()
+            && until <= now
+        {
+            self.outstanding.pop_front();
+            match self.renewed(now, &expectation) {
+                Some(until) => self.outstanding.push_back((until, expectation)),
+                None => self.unwanted.push(expectation),
+            }
+        }
+        stats.counters.expectations.add(self.wanted.len() as u64);
+        self.unwanted.drain(..).for_each(|expectation| gate.unexpect(expectation));
+        self.wanted.drain(..).for_each(|expectation| gate.expect(expectation));
+    }
+
+    /// Entries that had to give way before they expired.
+    pub fn forgotten(&self) -> u64 {
+        self.servers.forgotten() + self.clients.forgotten()
+    }
+
+    /// Until when an expectation holds by now, if its endpoint was named again since it was made.
+    fn renewed(&mut self, now: Timestamp, expectation: &Expectation) -> Option<Timestamp> {
+        let server = self.servers.get(now, &expectation.addr)?;
+        let service = server
+            .services
+            .iter_mut()
+            .find(|service| (service.port, service.transport) == (expectation.port, expectation.transport))?;
+        service.expected = service.until > now;
+        service.expected.then_some(service.until)
+    }
+
+    fn give_up(&mut self, now: Timestamp, expectation: Expectation) {
+        if let Some(server) = self.servers.get(now, &expectation.addr) {
+            let of =
+                |service: &&mut Service| (service.port, service.transport) == (expectation.port, expectation.transport);
+            server.services.iter_mut().filter(of).for_each(|service| service.expected = false);
+        }
+        self.unwanted.push(expectation);
+    }
+}
+
+fn expectation(addr: IpAddr, port: u16, transport: Transport, mode: ExpectationMode) -> Expectation {
+    Expectation { transport, addr, port, why: ExpectationReason::RpcService, mode }
+}
+
+fn same(a: &Expectation, b: &Expectation) -> bool {
+    (a.addr, a.port, a.transport) == (b.addr, b.port, b.transport)
+}

@@ -1,0 +1,152 @@
+//! The portmapper's log record: one line per call, answered or not.
+
+use std::net::IpAddr;
+
+use super::PORTMAPPER;
+use crate::event::rpc::{PmCallitRequest, PmMapping, PmPort, PmPortRequest, RpcCall, RpcStatus};
+use crate::flow::key::Transport;
+use crate::policy::{Policy, Seen};
+use crate::record::{Mapping, PortmapRecord};
+use crate::text::Text;
+
+/// One call, as policy and the log see it.
+#[derive(Clone, Debug)]
+pub(super) struct Access<'a> {
+    /// The manual's name of the procedure: `pm_getport`.
+    pub tag: &'static str,
+    pub call: &'a RpcCall<'a>,
+    /// What the server itself said of a registration.
+    pub success: bool,
+    /// The program that the call is about.
+    pub program: Option<u32>,
+    pub version: Option<u32>,
+    pub transport: Option<Transport>,
+    pub netid: &'a [u8],
+    pub owner: &'a [u8],
+    pub port: Option<u16>,
+    pub addr: Option<IpAddr>,
+    pub uaddr: &'a [u8],
+    /// The procedure and the argument size of a forwarded call.
+    pub forwarded: Option<(u32, u32)>,
+    pub mappings: Option<Box<[Mapping]>>,
+}
+
+impl<'a> Access<'a> {
+    pub fn new(tag: &'static str, call: &'a RpcCall<'a>) -> Self {
+        Access {
+            tag,
+            call,
+            success: true,
+            program: None,
+            version: None,
+            transport: None,
+            netid: b"",
+            owner: b"",
+            port: None,
+            addr: None,
+            uaddr: b"",
+            forwarded: None,
+            mappings: None,
+        }
+    }
+
+    pub fn mapping(self, m: &PmMapping<'a>) -> Self {
+        let access =
+            Access { program: Some(m.program), version: Some(m.version), netid: m.netid, owner: m.owner, ..self };
+        access.answer(&m.p)
+    }
+
+    pub fn request(self, pr: &PmPortRequest<'a>) -> Self {
+        let transport = if pr.is_tcp { Transport::Tcp } else { Transport::Udp };
+        let (program, version) = (Some(pr.program), Some(pr.version));
+        Access {
+            program,
+            version,
+            transport: Some(transport),
+            netid: pr.netid,
+            owner: pr.owner,
+            uaddr: pr.uaddr,
+            ..self
+        }
+    }
+
+    pub fn forwarded(self, request: &PmCallitRequest<'a>) -> Self {
+        let (program, version) = (Some(request.program), Some(request.version));
+        Access { program, version, forwarded: Some((request.proc, request.arg_size)), ..self }
+    }
+
+    pub fn answer(self, p: &PmPort<'a>) -> Self {
+        Access { port: Some(p.port), transport: Some(p.transport), addr: p.addr, uaddr: p.uaddr, ..self }
+    }
+
+    /// A number for the tag: the same call about another program, or the other way round, is another access.
+    pub fn tag_number(&self) -> u64 {
+        match self.tag {
+            "pm_set" => 1,
+            "pm_unset" => 2,
+            "pm_getport" => 3,
+            "pm_dump" => 4,
+            "pm_callit" => 5,
+            _ => 0,
+        }
+    }
+
+    /// The procedure's name in the log.
+    fn proc_name(&self) -> &'static str {
+        match (self.tag, self.call.proc) {
+            ("pm_other", 6) => "gettime",
+            ("pm_other", 7) => "uaddr2taddr",
+            ("pm_other", 8) => "taddr2uaddr",
+            ("pm_other", 12) => "getstat",
+            ("pm_call", 0) => "null",
+            ("pm_call", 1) => "set",
+            ("pm_call", 2) => "unset",
+            ("pm_call", 3) => "getport",
+            ("pm_call", 4) => "dump",
+            ("pm_call", 5) => "callit",
+            ("pm_other" | "pm_call", _) => "other",
+            (tag, _) => tag.trim_start_matches("pm_"),
+        }
+    }
+}
+
+impl Policy {
+    /// Writes the line of one call; `reason` says why it was, or was not, reported.
+    pub(super) fn log_portmap(&self, seen: &Seen<'_>, access: Access<'_>, reason: &'static str) {
+        let (call, limit) = (access.call, self.settings.limits.text_bytes);
+        let text = |bytes: &[u8]| Some(Text::new(bytes, limit)).filter(|text| !text.is_empty());
+        let answered = call.status != RpcStatus::Timeout;
+        // What is not about the portmapper at all is said to be about the program that was called.
+        let program = access.program.or_else(|| Some(call.program).filter(|&program| program != PORTMAPPER));
+        let unix = call.credential.unix;
+        let failed = call.status == RpcStatus::Success && !access.success;
+        let record = PortmapRecord {
+            ts: call.start,
+            id: seen.conn.id,
+            proc_name: access.proc_name(),
+            ok: call.status == RpcStatus::Success && access.success,
+            status: if failed { "failed" } else { call.status.text() },
+            xid: call.xid.into(),
+            prog: program.map(u64::from),
+            prog_name: program.and_then(|program| text(self.rpc_prog(program).as_str().as_bytes())),
+            vers: access.version.map(u64::from),
+            prot: text(access.netid).or_else(|| access.transport.map(|transport| transport.name().into())),
+            port: access.port,
+            addr: text(access.uaddr),
+            owner: text(access.owner),
+            call_proc: access.forwarded.map(|(proc, _)| proc.into()),
+            arg_size: access.forwarded.map(|(_, size)| size.into()),
+            mappings: access.mappings,
+            pm_vers: call.version.into(),
+            auth_flavor: Some(call.credential.name().into()),
+            machine_name: unix.and_then(|unix| text(unix.machine)),
+            uid: unix.map(|unix| unix.uid.into()),
+            gid: unix.map(|unix| unix.gid.into()),
+            rtt: answered.then(|| seen.now.since(call.start)),
+            call_len: call.call_len.into(),
+            reply_len: call.reply_len.map(u64::from),
+            logged_reason: Some(reason.into()),
+        };
+        self.write(seen.now, record);
+    }
+}

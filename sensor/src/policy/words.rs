@@ -1,0 +1,185 @@
+//! The manual's words for people: endpoints, connections, programs and annotations. Only called when something is written.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::config::PolicySets;
+use crate::flow::key::{FlowKey, Transport};
+use crate::flow::{Annotation, Conn};
+use crate::text::Text;
+
+/// An RPC program's name: from the table, or `unknown-<number>`.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramName<'a> {
+    known: Option<&'a str>,
+    unknown: [u8; 18],
+}
+
+impl<'a> ProgramName<'a> {
+    /// The name of a program: the manual's `rpc_prog`.
+    pub fn new(sets: &'a PolicySets, program: u32) -> Self {
+        let known = sets.rpc_programs.0.get(&program).map(String::as_str);
+        let mut unknown = *b"unknown-\0\0\0\0\0\0\0\0\0\0";
+        if known.is_none() {
+            let mut rest = unknown.get_mut(8..).unwrap_or_default();
+            let _ = std::io::Write::write_fmt(&mut rest, format_args!("{program}"));
+        }
+        ProgramName { known, unknown }
+    }
+
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        self.known.unwrap_or_else(|| {
+            let text = std::str::from_utf8(&self.unknown).unwrap_or_default();
+            text.trim_end_matches('\0')
+        })
+    }
+}
+
+/// Writes the manual's texts; holds what they need.
+#[derive(Clone, Copy, Debug)]
+pub struct Words<'a> {
+    /// For names of ports and programs.
+    pub sets: &'a PolicySets,
+}
+
+impl Words<'_> {
+    /// `<addr>/<service>`, or `<addr>/<number>` for a port without a name.
+    pub fn endpoint_id(self, out: &mut Vec<u8>, addr: IpAddr, transport: Transport, port: u16) {
+        match self.sets.port_names.of(transport, port) {
+            Some(name) => put(out, format_args!("{addr}/{name}")),
+            None => put(out, format_args!("{addr}/{port}")),
+        }
+    }
+
+    /// `<originator> > <responder>`.
+    pub fn id_string(self, out: &mut Vec<u8>, key: &FlowKey) {
+        self.endpoint_id(out, key.orig_h, key.transport, key.orig_p);
+        out.extend_from_slice(b" > ");
+        self.endpoint_id(out, key.resp_h, key.transport, key.resp_p);
+    }
+
+    /// The connection with its state's symbol, its sizes and duration unless it never came about, and its annotations.
+    pub fn full_id_string(self, out: &mut Vec<u8>, conn: &Conn) {
+        let (key, state) = (&conn.id.key, conn.state());
+        let unanswered = matches!(state, "S0" | "S1" | "REJ");
+        put(out, format_args!("{} ", key.orig_h));
+        if !unanswered {
+            put_size(out, conn.orig.size);
+        }
+        put(out, format_args!("{} {}/", symbol(state), key.resp_h));
+        match self.sets.port_names.of(key.transport, key.resp_p) {
+            Some(name) => put(out, format_args!("{name}")),
+            None => put(out, format_args!("{}/{}", key.resp_p, key.transport.name())),
+        }
+        if !unanswered {
+            out.push(b' ');
+            put_size(out, conn.resp.size);
+            put(out, format_args!("{:.1}s", conn.last.since(conn.start).as_secs_f64()));
+        }
+        if !conn.addl.is_empty() {
+            out.push(b' ');
+            self.addl(out, &conn.addl);
+        }
+    }
+
+    /// The manual's `addl`: calls are parted by commas, everything else by blanks.
+    pub fn addl(self, out: &mut Vec<u8>, annotations: &[Annotation]) {
+        for (at, annotation) in annotations.iter().enumerate() {
+            let call = matches!(annotation, Annotation::Call(_) | Annotation::Mapping { .. });
+            let cut = *annotation == Annotation::Words(super::CUT);
+            out.extend_from_slice(match (at, call, cut) {
+                (0, _, _) | (_, _, true) => b"",
+                (_, true, _) => b", ",
+                (_, false, _) => b" ",
+            });
+            self.annotation(out, annotation);
+        }
+    }
+
+    /// One annotation.
+    pub fn annotation(self, out: &mut Vec<u8>, annotation: &Annotation) {
+        match annotation {
+            Annotation::Words(words) => out.extend_from_slice(words.as_bytes()),
+            Annotation::Text(text) | Annotation::Call(text) => out.extend_from_slice(text.as_bytes()),
+            Annotation::Mapping { program, port, transport } => {
+                let name = ProgramName::new(self.sets, *program);
+                put(out, format_args!("{} -> {port}/{}", name.as_str(), transport.name()));
+            }
+        }
+    }
+
+    /// How long [`Words::annotation`] makes it, without making it.
+    pub fn length(self, annotation: &Annotation) -> usize {
+        match annotation {
+            Annotation::Words(words) => words.len(),
+            Annotation::Text(text) | Annotation::Call(text) => text.as_bytes().len(),
+            Annotation::Mapping { program, port, .. } => {
+                let digits = port.checked_ilog10().unwrap_or(0) as usize + 1;
+                ProgramName::new(self.sets, *program).as_str().len() + " -> /tcp".len() + digits
+            }
+        }
+    }
+}
+
+/// Appends what is formatted.
+pub fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
+    let _ = std::io::Write::write_fmt(out, what);
+}
+
+/// A short text of our own, without a detour over the heap for what fits in place.
+pub fn text(what: std::fmt::Arguments<'_>, limit: usize) -> Text {
+    let mut short = Short { bytes: [0; 64], used: 0, overflow: false };
+    let _ = short.write_fmt(what);
+    match short.bytes.get(..short.used) {
+        Some(bytes) if !short.overflow => Text::new(bytes, limit),
+        _ => Text::new(what.to_string().as_bytes(), limit),
+    }
+}
+
+struct Short {
+    bytes: [u8; 64],
+    used: usize,
+    overflow: bool,
+}
+
+impl std::fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        match self.bytes.get_mut(self.used..self.used + text.len()) {
+            Some(room) => {
+                room.copy_from_slice(text.as_bytes());
+                self.used += text.len();
+                Ok(())
+            }
+            None => {
+                self.overflow = true;
+                Err(std::fmt::Error)
+            }
+        }
+    }
+}
+
+/// The manual's sign for a state.
+fn symbol(state: &str) -> &'static str {
+    match state {
+        "S0" => "}",
+        "S1" | "SF" => ">",
+        "REJ" => "[",
+        "S2" => "}2",
+        "S3" => "}3",
+        "RSTO" => ">]",
+        "RSTOS0" => "}]",
+        "RSTR" => ">[",
+        "RSTRH" => "<[",
+        "SH" => ">h",
+        "SHR" => "<h",
+        _ => "?>?",
+    }
+}
+
+fn put_size(out: &mut Vec<u8>, size: u64) {
+    match size {
+        0 => out.extend_from_slice(b"?b "),
+        size => put(out, format_args!("{size}b ")),
+    }
+}
