@@ -32,7 +32,8 @@ impl PortTable {
             ports.extend(changes.add.get(row.name).into_iter().flatten().map(|spec| spec.0));
             let removed = changes.remove.get(row.name);
             ports.retain(|port| !removed.is_some_and(|removed| removed.contains(&PortSpec(*port))));
-            if ports.is_empty() {
+            let had_any = !row.ports.is_empty() || changes.replace.contains_key(row.name);
+            if ports.is_empty() && had_any {
                 return Err(Error::new(format!("use the settings `ports` of {}", row.name), "no port is left")
                     .hint("an analyzer without a port would see nothing: give it one, for instance \"111/udp\"")
                     .status(Error::USAGE));

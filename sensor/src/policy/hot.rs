@@ -1,4 +1,4 @@
-//! Hot connections: what makes a connection sensitive, in the manual's seven moments of its life.
+//! Hot connections: what makes a connection sensitive, in the manual's moments of its life.
 
 use super::notice::About;
 use super::{Note, Policy, Seen};
@@ -7,7 +7,7 @@ use crate::event::Verdict;
 use crate::flow::{Annotation, Conn};
 use crate::text::Text;
 
-/// The moments at which a connection is judged: the manual's CONN_ATTEMPTED ... CONN_REUSED.
+/// The moments at which a connection is judged: the manual's CONN_ATTEMPTED, CONN_ESTABLISHED and so on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Moment {
     Attempted,
@@ -18,7 +18,6 @@ pub(super) enum Moment {
     Finished,
     Rejected,
     TimedOut,
-    Reused,
 }
 
 /// Judgements that are made once per connection: bits of `Marks::judged`.
@@ -51,7 +50,7 @@ impl Policy {
                     return false;
                 }
             }
-            Moment::Finished | Moment::TimedOut | Moment::Reused => {
+            Moment::Finished | Moment::TimedOut => {
                 let telnet = key.resp_p == 23 && key.transport == crate::flow::key::Transport::Tcp;
                 let both_spoke = seen.conn.orig.size > 0 && seen.conn.resp.size > 0;
                 if !telnet && both_spoke && !self.check_addresses(seen) {

@@ -75,13 +75,6 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         &mut self.slots[at].value
     }
 
-    /// Forgets `key`.
-    pub fn forget(&mut self, key: &K) {
-        if let Some(slot) = self.find(key).and_then(|at| self.slots.get_mut(at)) {
-            slot.until = Timestamp::ZERO;
-        }
-    }
-
     /// Entries that had to give way before they expired.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
@@ -149,8 +142,6 @@ mod tests {
         assert_eq!(memory.get(at(110), &"a"), None);
         memory.put(at(110), "a", 2, AGE);
         assert!(memory.contains(at(111), &"a"));
-        memory.forget(&"a");
-        assert!(!memory.contains(at(111), &"a"));
     }
 
     #[test]

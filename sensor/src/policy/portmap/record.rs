@@ -1,7 +1,5 @@
 //! The portmapper's log record: one line per call, answered or not.
 
-use std::net::IpAddr;
-
 use super::PORTMAPPER;
 use crate::event::rpc::{PmCallitRequest, PmMapping, PmPort, PmPortRequest, RpcCall, RpcStatus};
 use crate::flow::key::Transport;
@@ -24,7 +22,6 @@ pub(super) struct Access<'a> {
     pub netid: &'a [u8],
     pub owner: &'a [u8],
     pub port: Option<u16>,
-    pub addr: Option<IpAddr>,
     pub uaddr: &'a [u8],
     /// The procedure and the argument size of a forwarded call.
     pub forwarded: Option<(u32, u32)>,
@@ -43,7 +40,6 @@ impl<'a> Access<'a> {
             netid: b"",
             owner: b"",
             port: None,
-            addr: None,
             uaddr: b"",
             forwarded: None,
             mappings: None,
@@ -76,7 +72,7 @@ impl<'a> Access<'a> {
     }
 
     pub fn answer(self, p: &PmPort<'a>) -> Self {
-        Access { port: Some(p.port), transport: Some(p.transport), addr: p.addr, uaddr: p.uaddr, ..self }
+        Access { port: Some(p.port), transport: Some(p.transport), uaddr: p.uaddr, ..self }
     }
 
     /// A number for the tag: the same call about another program, or the other way round, is another access.
