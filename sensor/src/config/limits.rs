@@ -35,11 +35,11 @@ pub struct Limits {
     /// How long a learned service is believed, in seconds, after a portmapper last named it.
     pub learned_service_seconds: u64,
     /// Expectations that the capture filter holds because of portmapper answers; the oldest gives way.
-    pub expectations: usize,
+    pub rpc_expectations: usize,
     /// Of them, because of one server's answers.
-    pub expectations_per_server: usize,
+    pub rpc_expectations_per_server: usize,
     /// Of them, because of one client's questions within an hour.
-    pub expectations_per_client: u32,
+    pub rpc_expectations_per_client: u32,
     /// Notices remembered so that they are not written again.
     pub notices_remembered: usize,
     /// Weirds remembered so that they are not written again, or are sampled.
@@ -64,9 +64,9 @@ impl Default for Limits {
             learned_servers: 16_384,
             learned_services_per_server: 64,
             learned_service_seconds: 86_400,
-            expectations: 4096,
-            expectations_per_server: 32,
-            expectations_per_client: 128,
+            rpc_expectations: 4096,
+            rpc_expectations_per_server: 32,
+            rpc_expectations_per_client: 128,
             notices_remembered: 65_536,
             weirds_remembered: 32_768,
             policy_hosts: 16_384,

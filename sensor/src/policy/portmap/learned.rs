@@ -79,7 +79,7 @@ impl Service {
 impl Learned {
     pub fn new(settings: &Settings) -> Self {
         let limits = &settings.limits;
-        let in_all = limits.expectations.max(1);
+        let in_all = limits.rpc_expectations.max(1);
         Learned {
             servers: Memory::new(limits.learned_servers, settings.seed),
             clients: Memory::new(limits.policy_hosts, settings.seed),
@@ -88,8 +88,8 @@ impl Learned {
             unwanted: Vec::with_capacity(64),
             lifetime: Duration::from_secs(limits.learned_service_seconds),
             services_per_server: limits.learned_services_per_server.max(1),
-            per_server: limits.expectations_per_server,
-            per_client: limits.expectations_per_client,
+            per_server: limits.rpc_expectations_per_server,
+            per_client: limits.rpc_expectations_per_client,
             in_all,
         }
     }
