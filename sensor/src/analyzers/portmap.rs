@@ -139,4 +139,6 @@ fn attempt<'a>(procedure: Procedure, call: &'a RpcCall<'a>, arguments: Arguments
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

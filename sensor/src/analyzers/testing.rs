@@ -148,9 +148,8 @@ impl<A: Analyzer> Bench<A> {
 pub fn conn(transport: Transport) -> Conn {
     let addr = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
     let key = FlowKey { orig_h: addr(1), resp_h: addr(2), orig_p: 832, resp_p: 111, transport };
-    let endpoint = Endpoint { state: EndpointState::Established, ..Endpoint::default() };
-    let start = Timestamp::from_parts(1_000_000, 0);
-    let mut conn = Conn::new(ConnId { uid: Uid(1), key }, start);
-    (conn.orig, conn.resp) = (endpoint, endpoint);
+    let mut conn = Conn::new(ConnId { uid: Uid(1), key }, Timestamp::from_parts(1_000_000, 0));
+    conn.orig.state = EndpointState::Established;
+    conn.resp.state = EndpointState::Established;
     conn
 }
