@@ -18,7 +18,6 @@ use crate::outbox::Inbox;
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record};
 use crate::stats::WorkerStats;
-use crate::text::Text;
 use crate::time::Timestamp;
 
 /// How long the collector sleeps when there is nothing to do. Workers do not wake it: that would cost them a system call.
@@ -189,7 +188,7 @@ impl Collector {
         match &mut record {
             Record::Conn(conn) if conn.service.is_none() => {
                 let key = &conn.id.key;
-                conn.service = self.services.name(at, key.resp_h, key.resp_p, key.transport).map(Text::clone);
+                conn.service = self.services.name(at, key.resp_h, key.resp_p, key.transport).cloned();
             }
             Record::Notice(notice) => *self.collected.notices.entry(notice.note).or_default() += 1,
             _ => {}
@@ -238,6 +237,7 @@ mod tests {
     use super::*;
     use crate::outbox::{WhenFull, outbox};
     use crate::record::{ConnRecord, LogName, samples};
+    use crate::text::Text;
 
     fn read(dir: &tempfile::TempDir, log: &str) -> Vec<String> {
         let text = std::fs::read_to_string(dir.path().join(log)).unwrap_or_default();

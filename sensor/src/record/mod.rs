@@ -162,6 +162,10 @@ pub struct Message {
 /// A line for a log, or a fact for the detectors.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(missing_docs, reason = "the types say it")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "records travel by value: a box would be an allocation for each, freed by another thread"
+)]
 pub enum Content {
     Record(Record),
     Fact(Fact),
