@@ -4,7 +4,6 @@ mod merge;
 mod services;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::outbox::Inbox;
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record};
-use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
 /// How long the collector sleeps when there is nothing to do. Workers do not wake it: that would cost them a system call.
@@ -44,7 +42,7 @@ pub trait Detector: Send {
 /// The collector before it runs.
 pub struct Collector {
     order: Order,
-    feeds: Vec<Feed>,
+    inboxes: Vec<Inbox>,
     merge: Merge,
     services: LearnedServices,
     detectors: Vec<Box<dyn Detector>>,
@@ -77,11 +75,6 @@ pub struct Collected {
     pub notices: BTreeMap<&'static str, u64>,
 }
 
-struct Feed {
-    inbox: Inbox,
-    stats: Arc<WorkerStats>,
-}
-
 impl Collector {
     /// A collector that writes as `output` says.
     ///
@@ -94,7 +87,7 @@ impl Collector {
         };
         Ok(Collector {
             order,
-            feeds: Vec::new(),
+            inboxes: Vec::new(),
             merge: Merge::default(),
             services: LearnedServices::new(limits),
             detectors: Vec::new(),
@@ -106,8 +99,8 @@ impl Collector {
     }
 
     /// Takes what this worker tells.
-    pub fn listen_to(&mut self, inbox: Inbox, stats: Arc<WorkerStats>) {
-        self.feeds.push(Feed { inbox, stats });
+    pub fn listen_to(&mut self, inbox: Inbox) {
+        self.inboxes.push(inbox);
         self.merge.add_feed();
     }
 
@@ -131,7 +124,7 @@ impl Collector {
     pub fn run(mut self) -> Collected {
         let mut flushed = Instant::now();
         loop {
-            let ended = self.feeds.iter().all(|feed| feed.inbox.is_closed());
+            let ended = self.inboxes.iter().all(Inbox::is_closed);
             let received = self.round();
             if ended && received == 0 {
                 break;
@@ -149,11 +142,11 @@ impl Collector {
 
     /// Takes everything that waits, once. The clocks are read first: what was caused before them is in the queues by then.
     fn round(&mut self) -> u64 {
-        let settled = self.feeds.iter().map(Feed::settled).min().unwrap_or(Timestamp::NEVER);
+        let settled = self.inboxes.iter().map(settled).min().unwrap_or(Timestamp::NEVER);
         let mut received = 0;
-        for feed in 0..self.feeds.len() {
-            for _ in 0..self.feeds[feed].inbox.waiting() {
-                let Some(message) = self.feeds[feed].inbox.pop() else { break };
+        for feed in 0..self.inboxes.len() {
+            for _ in 0..self.inboxes[feed].waiting() {
+                let Some(message) = self.inboxes[feed].pop() else { break };
                 received += 1;
                 match self.order {
                     Order::Arrival => self.take(message),
@@ -198,9 +191,8 @@ impl Collector {
 
     /// The newest packet time that anybody has seen.
     fn clock(&self) -> Timestamp {
-        let clocks = self.feeds.iter().map(|feed| Timestamp::from_nanos(feed.stats.counters.clock_nanos.get()));
         match self.order {
-            Order::Arrival => clocks.fold(self.now, Ord::max),
+            Order::Arrival => self.inboxes.iter().map(Inbox::clock).fold(self.now, Ord::max),
             Order::PacketTime => self.now,
         }
     }
@@ -209,7 +201,7 @@ impl Collector {
         while let Some(message) = self.merge.next_before(Timestamp::NEVER) {
             self.take(message);
         }
-        let sum = |count: fn(&Inbox) -> u64| self.feeds.iter().map(|feed| count(&feed.inbox)).sum();
+        let sum = |count: fn(&Inbox) -> u64| self.inboxes.iter().map(count).sum();
         Collected {
             offered: sum(Inbox::offered),
             lost: sum(Inbox::lost),
@@ -221,19 +213,15 @@ impl Collector {
     }
 }
 
-impl Feed {
-    /// Nothing caused before this time is still to come.
-    fn settled(&self) -> Timestamp {
-        if self.inbox.is_closed() {
-            Timestamp::NEVER
-        } else {
-            Timestamp::from_nanos(self.stats.counters.clock_nanos.get())
-        }
-    }
+/// Nothing caused before this time is still to come.
+fn settled(inbox: &Inbox) -> Timestamp {
+    if inbox.is_closed() { Timestamp::NEVER } else { inbox.clock() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::outbox::{WhenFull, outbox};
     use crate::record::{ConnRecord, LogName, samples};
@@ -256,8 +244,8 @@ mod tests {
     fn every_record_reaches_its_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut collector = Collector::new(&settings(&dir), &Limits::default(), Order::PacketTime).unwrap();
-        let (sender, inbox) = outbox(0, WhenFull::Wait);
-        collector.listen_to(inbox, Arc::default());
+        let (sender, inbox) = outbox(0, WhenFull::Wait, Arc::default());
+        collector.listen_to(inbox);
         let server = samples::id().key.resp_h;
         let (transport, program, name) = (crate::flow::key::Transport::Udp, 100_003, Text::from("nfs"));
         sender.push(Message::record(samples::AT, samples::conn()));
@@ -293,8 +281,8 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let mut collector = Collector::new(&settings(&dir), &Limits::default(), Order::PacketTime).unwrap();
             let senders = Vec::from_iter((0..workers).map(|_| {
-                let (sender, inbox) = outbox(0, WhenFull::Wait);
-                collector.listen_to(inbox, Arc::default());
+                let (sender, inbox) = outbox(0, WhenFull::Wait, Arc::default());
+                collector.listen_to(inbox);
                 sender
             }));
             for number in 0..200 {

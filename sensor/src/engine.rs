@@ -72,9 +72,9 @@ where
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     for source in sources {
-        let (outbox, inbox) = outbox(settings.output.queue, manner.when_full);
         let counted = Arc::new(WorkerStats::default());
-        collector.listen_to(inbox, Arc::clone(&counted));
+        let (outbox, inbox) = outbox(settings.output.queue, manner.when_full, Arc::clone(&counted));
+        collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
         let policy = EventStream::new(Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox), told);
         let shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));

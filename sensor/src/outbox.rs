@@ -6,7 +6,8 @@ use std::sync::atomic::{Ordering, fence};
 use crossbeam::queue::ArrayQueue;
 
 use crate::record::Message;
-use crate::stats::Counter;
+use crate::stats::{Counter, WorkerStats};
+use crate::time::Timestamp;
 
 /// Slots kept free for notices: they are the last to be lost.
 const RESERVED_FOR_NOTICES: usize = 1024;
@@ -25,12 +26,14 @@ pub enum WhenFull {
 pub struct Outbox {
     shared: Arc<Shared>,
     when_full: WhenFull,
+    stats: Arc<WorkerStats>,
 }
 
 /// The collector's end.
 #[derive(Debug)]
 pub struct Inbox {
     shared: Arc<Shared>,
+    stats: Arc<WorkerStats>,
 }
 
 #[derive(Debug)]
@@ -41,20 +44,24 @@ struct Shared {
     lost_notices: Counter,
 }
 
-/// A queue of `slots` messages.
-pub fn outbox(slots: usize, when_full: WhenFull) -> (Outbox, Inbox) {
+/// A queue of `slots` messages from the worker that counts in `stats`.
+pub fn outbox(slots: usize, when_full: WhenFull, stats: Arc<WorkerStats>) -> (Outbox, Inbox) {
     let shared = Arc::new(Shared {
         queue: ArrayQueue::new(slots.max(2 * RESERVED_FOR_NOTICES)),
         offered: Counter::default(),
         lost: Counter::default(),
         lost_notices: Counter::default(),
     });
-    (Outbox { shared: Arc::clone(&shared), when_full }, Inbox { shared })
+    (Outbox { shared: Arc::clone(&shared), when_full, stats: Arc::clone(&stats) }, Inbox { shared, stats })
 }
 
 impl Outbox {
     /// Hands a message over, or counts it as lost.
-    pub fn push(&self, message: Message) {
+    ///
+    /// A capture may step back in time, a message may not: it is of the worker's clock at the earliest, so that whatever was caused
+    /// before that clock can be written.
+    pub fn push(&self, mut message: Message) {
+        message.at = message.at.max(Timestamp::from_nanos(self.stats.counters.clock_nanos.get()));
         self.shared.offered.inc();
         match self.when_full {
             WhenFull::Wait => self.push_patiently(message),
@@ -84,6 +91,11 @@ impl Inbox {
     /// The oldest message, if there is one.
     pub fn pop(&self) -> Option<Message> {
         self.shared.queue.pop()
+    }
+
+    /// The worker's clock: nothing caused before it is still to come.
+    pub fn clock(&self) -> Timestamp {
+        Timestamp::from_nanos(self.stats.counters.clock_nanos.get())
     }
 
     /// How many messages are there now.

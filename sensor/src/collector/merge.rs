@@ -114,3 +114,41 @@ impl Ord for Held {
         self.key.cmp(&other.key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::samples;
+
+    fn message(seconds: u64, uid: u128) -> Message {
+        let mut conn = samples::conn();
+        conn.id.uid.0 = uid;
+        Message::record(Timestamp::from_parts(seconds, 0), conn)
+    }
+
+    fn drain(merge: &mut Merge, settled: Timestamp) -> Vec<u64> {
+        let next = || merge.next_before(settled).map(|message| message.at.as_nanos() / 1_000_000_000);
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_is_not_settled_is_held_back() {
+        let mut merge = Merge::default();
+        merge.add_feed();
+        merge.add_feed();
+        [5, 7, 6, 9].into_iter().for_each(|seconds| merge.push(0, message(seconds, 1)));
+        [1, 8].into_iter().for_each(|seconds| merge.push(1, message(seconds, 2)));
+        assert_eq!(drain(&mut merge, Timestamp::from_parts(7, 0)), [1, 5, 6]);
+        assert_eq!(drain(&mut merge, Timestamp::NEVER), [7, 8, 9]);
+        assert_eq!(merge.released_early(), 0);
+    }
+
+    #[test]
+    fn too_much_is_let_go_before_its_turn_and_counted() {
+        let mut merge = Merge::default();
+        merge.add_feed();
+        (0..HELD as u64 + 3).for_each(|number| merge.push(0, message(number, 1)));
+        assert_eq!(drain(&mut merge, Timestamp::ZERO), [0, 1, 2]);
+        assert_eq!(merge.released_early(), 3);
+    }
+}

@@ -109,3 +109,56 @@ impl Learned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_parts(seconds, 0)
+    }
+
+    fn learned(server: [u8; 4], port: u16, program: u32, name: &'static str) -> Fact {
+        Fact::ServiceLearned { server: server.into(), port, transport: Transport::Udp, program, name: Text::from(name) }
+    }
+
+    fn name(services: &LearnedServices, now: u64, server: [u8; 4], port: u16) -> String {
+        let name = services.name(at(now), server.into(), port, Transport::Udp);
+        name.map_or_else(String::new, |name| String::from_utf8_lossy(name.as_bytes()).into_owned())
+    }
+
+    #[test]
+    fn a_service_is_learned_joined_forgotten_and_expires() {
+        let (a, b) = ([10, 0, 0, 1], [10, 0, 0, 2]);
+        let mut services = LearnedServices::new(&Limits::default());
+        services.learn(at(0), &learned(a, 2049, 100_003, "nfs"));
+        services.learn(at(0), &learned(a, 2049, 100_227, "nfs_acl"));
+        services.learn(at(0), &learned(a, 2049, 100_003, "nfs"));
+        services.learn(at(0), &learned(a, 0, 100_005, "mountd"));
+        services.learn(at(5), &learned(b, 900, 100_024, "status"));
+        assert_eq!(name(&services, 1, a, 2049), "nfs/nfs_acl");
+        assert_eq!(name(&services, 1, a, 0), "", "port 0 is no port");
+        assert_eq!(services.name(at(1), a.into(), 2049, Transport::Tcp), None);
+        assert_eq!(name(&services, DAY, a, 2049), "nfs/nfs_acl");
+        assert_eq!(name(&services, DAY + 1, a, 2049), "");
+        services.learn(at(6), &Fact::ServiceForgotten { server: b.into(), program: 100_024 });
+        assert_eq!(name(&services, 7, b, 900), "");
+    }
+
+    #[test]
+    fn the_newest_is_never_refused() {
+        let limits = Limits { learned_servers: 2, learned_services_per_server: 2, ..Limits::default() };
+        let mut services = LearnedServices::new(&limits);
+        for host in 1..=3 {
+            for port in 1..=3 {
+                services.learn(at(0), &learned([10, 0, 0, host], port, 100_000 + u32::from(port), "x"));
+            }
+        }
+        assert_eq!(services.servers.len(), 2);
+        assert!(services.servers.values().all(|services| services.len() == 2));
+        assert_eq!(name(&services, 0, [10, 0, 0, 3], 3), "x");
+        assert_eq!(name(&services, 0, [10, 0, 0, 1], 3), "");
+    }
+}

@@ -79,14 +79,22 @@ impl<F: Frame> LogFile<F> {
         }
     }
 
-    /// Adds a line at packet time `at`. False if there is no room for it, because the disk has failed for too long.
+    /// Removes what an earlier run has left, so that a log without records is no log.
+    pub fn remove_old(&mut self) {
+        if self.path.symlink_metadata().is_ok_and(|file| file.is_file())
+            && let Err(why) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(log = %self.path.display(), %why, "cannot remove the log of an earlier run");
+        }
+    }
+
+    /// Adds a line at packet time `at`; it waits for [`LogFile::flush`]. False if too much waits, because the disk has failed for long.
     pub fn line(&mut self, log: LogName, at: Timestamp, append: impl FnOnce(&mut Vec<u8>)) -> bool {
-        self.rotate_if_due(at);
         if self.begun.is_none() {
             self.begin(at);
         }
         let room = if log == LogName::Notice { WAITING_NOTICES } else { WAITING_OTHERS };
-        if self.retry_at.is_some() && self.waiting.len() >= room {
+        if self.waiting.len() >= room {
             return false;
         }
         self.latest = self.latest.max(at);
@@ -94,10 +102,23 @@ impl<F: Frame> LogFile<F> {
         append(&mut self.waiting);
         self.bytes += (self.waiting.len() - before) as u64;
         self.lines.push(Some(log));
-        if self.waiting.len() >= PIECE && self.retry_at.is_none() {
-            self.flush();
-        }
         true
+    }
+
+    /// Whether enough waits to be worth a write.
+    pub fn is_due(&self) -> bool {
+        self.waiting.len() >= PIECE
+    }
+
+    /// Whether the last attempt to write has failed.
+    pub fn is_failing(&self) -> bool {
+        self.retry_at.is_some()
+    }
+
+    /// Writes what waits, whether it is time to try again or not.
+    pub fn flush_now(&mut self) {
+        self.retry_at = self.retry_at.map(|_| Instant::now());
+        self.flush();
     }
 
     /// Writes what waits; after a failure, not before it is time to try again.
@@ -278,6 +299,7 @@ mod tests {
     }
 
     fn add(log: &mut LogFile<Around>, seconds: u64, text: &str) -> bool {
+        log.rotate_if_due(at(seconds));
         log.line(LogName::Conn, at(seconds), |out| out.extend_from_slice(text.as_bytes()))
     }
 
