@@ -41,6 +41,9 @@ pub trait Analyzer: Default {
     /// The most bytes ever kept waiting for a complete message, per direction.
     const PDU_MAX: usize = 4096;
 
+    /// Whether people type here, so that long silence is normal: the manual's `inactivity_timeouts`.
+    const INTERACTIVE: bool = false;
+
     /// In-order bytes of a TCP connection: everything not consumed yet, oldest first.
     fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step;
 
@@ -154,6 +157,14 @@ impl AnyAnalyzer {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
             Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
         }
+    }
+
+    /// Whether people type here, so that long silence is normal.
+    pub fn is_interactive(&self) -> bool {
+        fn of<A: Analyzer>(_: &A) -> bool {
+            A::INTERACTIVE
+        }
+        each!(self, analyzer => of(analyzer))
     }
 
     /// The bound of what may wait for a complete message, per direction.

@@ -14,6 +14,16 @@ pub struct Limits {
     pub expectations: u32,
     /// Connections whose payload the capture filter keeps out. For all workers.
     pub bypasses: u32,
+    /// Bytes that one direction of a connection may have above a hole; then the hole is given up.
+    pub stream_bytes: usize,
+    /// The same while the other side has acknowledged nothing at all: the manual's `tcp_max_above_hole_without_any_acks`.
+    pub stream_bytes_without_any_acks: usize,
+    /// Bytes above holes, of all connections together.
+    pub reassembly_bytes: usize,
+    /// IP datagrams whose fragments are waited for; the oldest gives way.
+    pub fragmented_datagrams: usize,
+    /// Fragments of one datagram.
+    pub fragments_per_datagram: usize,
     /// RPC calls without an answer, per connection; the oldest gives way.
     pub rpc_pending_calls: usize,
     /// Bytes of one RPC record over TCP; a longer one is skipped whole.
@@ -54,6 +64,11 @@ impl Default for Limits {
             connections: 262_144,
             expectations: 16_384,
             bypasses: 65_536,
+            stream_bytes: 65_536,
+            stream_bytes_without_any_acks: 4096,
+            reassembly_bytes: 64 << 20,
+            fragmented_datagrams: 1024,
+            fragments_per_datagram: 128,
             rpc_pending_calls: 256,
             rpc_record_bytes: 65_536,
             rpc_record_fragments: 64,

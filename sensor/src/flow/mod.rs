@@ -2,9 +2,13 @@
 
 mod connection;
 pub mod key;
+pub mod pool;
 mod ports;
 pub mod shard;
+pub mod stream;
+mod subject;
 pub mod table;
+mod tcp;
 mod wheel;
 
 use smallvec::SmallVec;

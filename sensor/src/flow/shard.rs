@@ -6,9 +6,11 @@ use std::time::Duration;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Conn;
-use super::connection::{Connection, Fate, Shared};
+use super::connection::{Connection, Fate};
 use super::key::{Direction, FlowKey, Transport};
+use super::pool::Pool;
 use super::ports::WatchedPorts;
+use super::subject::Shared;
 use super::table::{Hashed, SlotId, Table};
 use super::wheel::Wheel;
 use crate::analyzers::AnyAnalyzer;
@@ -23,6 +25,20 @@ use crate::time::Timestamp;
 /// How far packet time goes on between two looks at the timer wheel.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Lends a connection what it needs; a macro, so that the table stays free to be borrowed beside it.
+macro_rules! shared {
+    ($shard:expr, $now:expr, $gate:expr) => {
+        Shared {
+            now: $now,
+            handler: &mut $shard.handler,
+            gate: $gate,
+            settings: &$shard.settings,
+            stats: &$shard.stats,
+            pool: &mut $shard.pool,
+        }
+    };
+}
+
 /// The shard of one worker.
 #[derive(Debug)]
 pub struct Shard<H: Handler> {
@@ -32,6 +48,7 @@ pub struct Shard<H: Handler> {
     stats: Arc<WorkerStats>,
     table: Table<Connection>,
     wheel: Wheel,
+    pool: Pool,
     looked: Timestamp,
     /// Connections on ports that nobody watches: while there are none, other packets need no lookup.
     unwatched: usize,
@@ -45,6 +62,7 @@ impl<H: Handler> Shard<H> {
             table: Table::new(capacity, settings.seed),
             ports: WatchedPorts::new(ports),
             wheel: Wheel::new(capacity),
+            pool: Pool::new(settings.limits.reassembly_bytes),
             settings,
             handler,
             stats,
@@ -84,11 +102,10 @@ impl<H: Handler> Shard<H> {
     pub fn close_all(&mut self, now: Timestamp, gate: &mut dyn Gate) {
         for id in self.table.ids() {
             let Some(connection) = self.table.get_mut(id) else { continue };
-            let mut shared =
-                Shared { now, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+            let mut shared = shared!(self, now, gate);
             if connection.run_deadlines(now, &mut shared) == Fate::Lives {
                 shared.now = now;
-                connection.raise(&mut shared, ConnectionEvent::ConnectionPending);
+                connection.pending(&mut shared);
             }
             let at = shared.now;
             self.drop_connection(id, at, gate);
@@ -97,7 +114,6 @@ impl<H: Handler> Shard<H> {
     }
 
     fn on_packet(&mut self, at: Timestamp, packet: &Packet<'_>, gate: &mut dyn Gate) {
-        let outcomes = &self.stats.outcomes;
         match &packet.body {
             Body::Udp(datagram) => {
                 if self.on_datagram(at, &packet.ip, datagram, gate) {
@@ -106,8 +122,14 @@ impl<H: Handler> Shard<H> {
                     self.stats.outcomes.not_wanted.inc();
                 }
             }
-            Body::Tcp(_) => outcomes.not_wanted.inc(),
-            Body::Fragment(_) => outcomes.fragment_dropped.inc(),
+            Body::Tcp(segment) => {
+                if self.on_segment(at, packet, segment, gate) {
+                    self.stats.outcomes.tcp.inc();
+                } else {
+                    self.stats.outcomes.not_wanted.inc();
+                }
+            }
+            Body::Fragment(_) => self.stats.outcomes.fragment_dropped.inc(),
         }
     }
 
@@ -137,10 +159,29 @@ impl<H: Handler> Shard<H> {
         };
         let Some((id, direction)) = self.find_or_open(at, key, None, gate) else { return false };
         let Some(connection) = self.table.get_mut(id) else { return false };
-        let mut shared =
-            Shared { now: at, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        let mut shared = shared!(self, at, gate);
         connection.on_datagram(&mut shared, ip, direction, datagram);
-        self.wheel.schedule(id, connection.due());
+        self.wheel.schedule(id, connection.due(&self.settings.timeouts));
+        true
+    }
+
+    /// Whether the segment belongs to a connection that is wanted.
+    fn on_segment(&mut self, at: Timestamp, packet: &Packet<'_>, segment: &Segment<'_>, gate: &mut dyn Gate) -> bool {
+        let key = FlowKey {
+            orig_h: packet.ip.src,
+            resp_h: packet.ip.dst,
+            orig_p: segment.src_port,
+            resp_p: segment.dst_port,
+            transport: Transport::Tcp,
+        };
+        let Some((id, direction)) = self.find_or_open(at, key, Some(segment), gate) else { return false };
+        let Some(connection) = self.table.get_mut(id) else { return false };
+        let mut shared = shared!(self, at, gate);
+        if let Some(name) = packet.oddity {
+            connection.subject.weird(&mut shared, name);
+        }
+        connection.on_segment(&mut shared, &packet.ip, direction, segment);
+        self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
     }
 
@@ -160,6 +201,7 @@ impl<H: Handler> Shard<H> {
         let hashed = self.table.hash(key);
         if let Some((id, direction)) = self.table.find(&hashed)
             && self.still_lives(id, at, gate)
+            && !self.is_reused(id, at, segment, gate)
         {
             return Some((id, direction));
         }
@@ -176,17 +218,27 @@ impl<H: Handler> Shard<H> {
     /// Runs what was due before this packet came; `false` if that was the end of the connection.
     fn still_lives(&mut self, id: SlotId, at: Timestamp, gate: &mut dyn Gate) -> bool {
         let Some(connection) = self.table.get_mut(id) else { return false };
-        if connection.due() > at {
+        if connection.due(&self.settings.timeouts) > at {
             return true;
         }
-        let mut shared =
-            Shared { now: at, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        let mut shared = shared!(self, at, gate);
         let fate = connection.run_deadlines(at, &mut shared);
         let now = shared.now;
         if fate == Fate::Over {
             self.drop_connection(id, now, gate);
         }
         fate == Fate::Lives
+    }
+
+    /// Whether a SYN begins the next connection between the same ports; if so, the old one is over.
+    fn is_reused(&mut self, id: SlotId, at: Timestamp, segment: Option<&Segment<'_>>, gate: &mut dyn Gate) -> bool {
+        let Some(segment) = segment.filter(|segment| segment.flags.syn) else { return false };
+        let Some(connection) = self.table.get_mut(id) else { return false };
+        let reused = connection.is_reused_by(&mut shared!(self, at, gate), segment);
+        if reused {
+            self.drop_connection(id, at, gate);
+        }
+        reused
     }
 
     fn open(
@@ -216,9 +268,8 @@ impl<H: Handler> Shard<H> {
         };
         let analyzer = service.map(AnyAnalyzer::new);
         let mut connection = Connection::new(conn, analyzer, inactivity);
-        let mut shared =
-            Shared { now: at, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
-        connection.raise(&mut shared, ConnectionEvent::NewConnection);
+        let mut shared = shared!(self, at, gate);
+        connection.subject.raise(&mut shared, ConnectionEvent::NewConnection);
         let id = self.table.insert(hashed, connection)?;
         self.unwatched += usize::from(!self.is_watched(&key));
         self.stats.counters.connections_opened.inc();
@@ -259,7 +310,7 @@ impl<H: Handler> Shard<H> {
             if self.still_lives(id, until, gate)
                 && let Some(connection) = self.table.get(id)
             {
-                self.wheel.schedule(id, connection.due());
+                self.wheel.schedule(id, connection.due(&self.settings.timeouts));
             }
         }
     }
@@ -267,9 +318,8 @@ impl<H: Handler> Shard<H> {
     fn drop_connection(&mut self, id: SlotId, now: Timestamp, gate: &mut dyn Gate) {
         self.wheel.remove(id);
         let Some(mut connection) = self.table.remove(id) else { return };
-        self.unwatched -= usize::from(!self.is_watched(&connection.conn.id.key));
-        let mut shared =
-            Shared { now, handler: &mut self.handler, gate, limits: &self.settings.limits, stats: &self.stats };
+        self.unwatched -= usize::from(!self.is_watched(&connection.subject.conn.id.key));
+        let mut shared = shared!(self, now, gate);
         connection.close(&mut shared);
         self.stats.counters.connections_open.set(self.table.len() as u64);
     }

@@ -125,3 +125,99 @@ pub fn udp(src: [u8; 4], src_port: u16, dst: [u8; 4], dst_port: u16, payload: &[
     builder.write(&mut frame, payload).expect("a vector takes everything");
     frame
 }
+
+/// A TCP conversation that keeps its own sequence numbers.
+pub struct Talk {
+    pub lab: Lab,
+    pub clock: u64,
+    pub client_seq: u32,
+    pub server_seq: u32,
+    pub client_port: u16,
+}
+
+/// A segment still to be changed.
+#[derive(Clone, Copy, Default)]
+pub struct Tcp {
+    pub from_server: bool,
+    pub syn: bool,
+    pub ack: bool,
+    pub fin: bool,
+    pub rst: bool,
+    /// Relative to where the sender stands.
+    pub seq: i32,
+    /// Relative to where the other side stands.
+    pub acked: i32,
+}
+
+pub const C: Tcp = Tcp { from_server: false, syn: false, ack: true, fin: false, rst: false, seq: 0, acked: 0 };
+pub const S: Tcp = Tcp { from_server: true, ..C };
+
+impl Talk {
+    pub fn new() -> Self {
+        Talk::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        Talk { lab: Lab::new(settings), clock: 100_000, client_seq: 1000, server_seq: 5000, client_port: 1023 }
+    }
+
+    /// SYN, SYN-ACK, ACK.
+    pub fn handshake(&mut self) {
+        self.send(Tcp { syn: true, ack: false, ..C }, b"");
+        self.send(Tcp { syn: true, ..S }, b"");
+        self.send(C, b"");
+    }
+
+    /// Sends a segment; its sender moves on by what it takes, unless it was sent out of place.
+    pub fn send(&mut self, how: Tcp, payload: &[u8]) {
+        self.clock += 1;
+        let (own, peer) =
+            if how.from_server { (self.server_seq, self.client_seq) } else { (self.client_seq, self.server_seq) };
+        let seq = own.wrapping_add_signed(how.seq);
+        let ends = if how.from_server {
+            (SERVER, 111, CLIENT, self.client_port)
+        } else {
+            (CLIENT, self.client_port, SERVER, 111)
+        };
+        let mut builder =
+            PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(ends.0, ends.2, 64).tcp(ends.1, ends.3, seq, 8192);
+        if how.syn {
+            builder = builder.syn();
+        }
+        if how.fin {
+            builder = builder.fin();
+        }
+        if how.rst {
+            builder = builder.rst();
+        }
+        if how.ack {
+            builder = builder.ack(peer.wrapping_add_signed(how.acked));
+        }
+        let mut frame = Vec::new();
+        builder.write(&mut frame, payload).expect("a vector takes everything");
+        self.lab.feed(self.clock, &frame);
+        if how.seq == 0 {
+            let taken = payload.len() as u32 + u32::from(how.syn) + u32::from(how.fin);
+            let own = if how.from_server { &mut self.server_seq } else { &mut self.client_seq };
+            *own = own.wrapping_add(taken);
+        }
+    }
+
+    /// Bytes that the sensor does not see.
+    pub fn lose(&mut self, bytes: u32) {
+        self.client_seq = self.client_seq.wrapping_add(bytes);
+    }
+
+    /// What happened, without times.
+    pub fn names(&mut self) -> Vec<String> {
+        let names = self.lab.heard().into_iter();
+        names.map(|line| line.split_once(' ').map(|(_, name)| name.to_owned()).unwrap_or_default()).collect()
+    }
+
+    /// Ends the input; the state and history of the only connection.
+    pub fn record(&mut self) -> (String, String) {
+        self.lab.close(self.clock);
+        let (state, conn) = self.lab.shard.handler().records.pop().expect("one record");
+        (state, conn.history.as_str().to_owned())
+    }
+}

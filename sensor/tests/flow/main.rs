@@ -1,4 +1,5 @@
 //! The flow layer from the outside: hand-made packets in, events out.
 
 mod lab;
+mod tcp;
 mod udp;

@@ -1,0 +1,190 @@
+//! One side of a TCP connection: its numbers, its window, and what has been noted about it.
+
+use crate::flow::EndpointState;
+use crate::flow::stream::Stream;
+use crate::time::Timestamp;
+
+/// One side. Numbers are relative to its SYN, and do not wrap.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub stream: Stream,
+    pub window: Window,
+    /// The state before the current one.
+    pub previous: EndpointState,
+    /// Whether it has sent anything.
+    pub seen: bool,
+    /// Sequence number of its SYN, or one before the first that was seen.
+    pub isn: u32,
+    /// One past the highest number it has sent.
+    pub last: i64,
+    /// One past the highest number that the other side has acknowledged.
+    pub acked: u64,
+    /// One past its FIN.
+    pub fin_seq: u64,
+    pub fins: u32,
+    pub rsts: u32,
+    pub did_close: bool,
+    /// It has closed, but bytes before its FIN are missing; whether that will be told as an event.
+    pub deferred: Option<bool>,
+    /// The analyzer knows that nothing more will come.
+    pub told_end: bool,
+    /// Its stream has given its buffers back.
+    pub forgotten: bool,
+    pub last_time: Timestamp,
+    pub rexmits: Scale,
+    pub gaps: Scale,
+    pub zero_windows: Scale,
+    noted: Noted,
+}
+
+/// Letters that were noted, and the numbers of the last SYN, FIN and RST.
+#[derive(Debug, Default)]
+struct Noted {
+    letters: u16,
+    syn: i64,
+    fin: i64,
+    rst: i64,
+}
+
+/// Counts, and says at 1, 10, 100 and so on that a letter is due.
+#[derive(Debug)]
+pub(super) struct Scale {
+    count: u64,
+    next: u64,
+}
+
+impl Default for Scale {
+    fn default() -> Self {
+        Scale { count: 0, next: 1 }
+    }
+}
+
+impl Scale {
+    /// Counts one; `true` at a power of ten.
+    pub fn steps(&mut self) -> bool {
+        self.count += 1;
+        let due = self.count == self.next;
+        if due {
+            self.next = self.next.saturating_mul(10);
+        }
+        due
+    }
+}
+
+/// The receive window that a side has advertised last.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    pub scale: u8,
+    /// The numbers of the segment that advertised it.
+    pub seq: u32,
+    pub ack: u32,
+    size: u32,
+}
+
+impl Window {
+    /// Takes a newer advertisement; `true` if it takes back room that was promised before.
+    pub fn moves_back(&mut self, seq: u32, ack: u32, size: u32) -> bool {
+        if delta(seq, self.seq) < 0 || delta(ack, self.ack) < 0 {
+            return false;
+        }
+        let (old, new) = (self.ack.wrapping_add(self.size), ack.wrapping_add(size));
+        let back = delta(new, old).saturating_neg();
+        (self.seq, self.ack, self.size) = (seq, ack, size);
+        // A unit of the scale is lost to rounding.
+        back > 0 && back >= 1 << self.scale
+    }
+}
+
+impl Side {
+    pub fn new(stream: Stream) -> Self {
+        Side {
+            stream,
+            window: Window::default(),
+            previous: EndpointState::Inactive,
+            seen: false,
+            isn: 0,
+            last: 0,
+            acked: 0,
+            fin_seq: 0,
+            fins: 0,
+            rsts: 0,
+            did_close: false,
+            deferred: None,
+            told_end: false,
+            forgotten: false,
+            last_time: Timestamp::ZERO,
+            rexmits: Scale::default(),
+            gaps: Scale::default(),
+            zero_windows: Scale::default(),
+            noted: Noted::default(),
+        }
+    }
+
+    /// Numbers begin with this segment: with its SYN, or as if a SYN had come just before it.
+    pub fn begin(&mut self, seq: u32, syn: bool, occupied: i64) {
+        self.isn = if syn { seq } else { seq.wrapping_sub(1) };
+        self.last = if syn { occupied } else { 1 };
+        self.acked = 0;
+    }
+
+    /// Numbers begin with what the other side acknowledges.
+    pub fn begin_from_ack(&mut self, ack: u32) {
+        self.isn = ack.wrapping_sub(1);
+        self.last = 0;
+        self.acked = 0;
+    }
+
+    /// A sequence number of this side, as near to the highest one as it can be meant; negative: from before the beginning.
+    pub fn relative(&self, seq: u32) -> i64 {
+        near(self.isn, self.last, seq)
+    }
+
+    /// The same for a number that the other side acknowledges.
+    pub fn relative_ack(&self, ack: u32) -> i64 {
+        near(self.isn, self.acked as i64, ack)
+    }
+
+    /// Payload bytes: from numbers, so that bytes that were not captured count too.
+    pub fn size(&self, own: EndpointState, peer: EndpointState) -> u64 {
+        let aborted = self.previous == EndpointState::SynSent
+            && own == EndpointState::Reset
+            && peer == EndpointState::Inactive
+            && self.acked > 0;
+        if aborted {
+            return 0; // the numbers of a half-open connection that was found and reset mean nothing
+        }
+        let end = self.last.max(self.acked as i64).max(0).unsigned_abs();
+        end.saturating_sub(1).saturating_sub(u64::from(self.fins > 0))
+    }
+
+    /// Whether this letter is due: the first time, and for a SYN, FIN or RST each time its number is another one.
+    pub fn notes(&mut self, letter: u8, number: Option<i64>) -> bool {
+        let (bit, last) = match letter {
+            b'S' | b'H' => (1, Some(&mut self.noted.syn)),
+            b'F' => (2, Some(&mut self.noted.fin)),
+            b'R' => (4, Some(&mut self.noted.rst)),
+            b'D' => (8, None),
+            b'A' => (16, None),
+            b'I' => (32, None),
+            _ => (64, None),
+        };
+        let first = self.noted.letters & bit == 0;
+        self.noted.letters |= bit;
+        match (last, number) {
+            (Some(last), Some(number)) => std::mem::replace(last, number) != number || first,
+            _ => first,
+        }
+    }
+}
+
+/// The number whose low 32 bits are `seq`, nearest to `reference`; both count from `isn`.
+fn near(isn: u32, reference: i64, seq: u32) -> i64 {
+    // Truncation is the point: the low 32 bits of the reference's sequence number.
+    let low = isn.wrapping_add(reference as u32);
+    reference + i64::from(delta(seq, low))
+}
+
+/// How far `a` is ahead of `b` in the sequence space.
+pub(super) fn delta(a: u32, b: u32) -> i32 {
+    a.wrapping_sub(b).cast_signed()
+}
