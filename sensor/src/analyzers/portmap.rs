@@ -7,7 +7,7 @@ use super::wire::reader::Reader;
 use super::wire::rpc::{CallHeader, PORTMAPPER};
 use super::wire::session::Session;
 use super::wire::xdr::Bad;
-use super::{Analyzer, Context, Step};
+use super::{Analyzer, Context, Service, Step};
 use crate::event::Event;
 use crate::event::rpc::{RpcCall, RpcEvent};
 use crate::flow::key::Direction;
@@ -66,6 +66,7 @@ impl Program for Pmap {
         }
         let procedure = procedure(header.version, header.proc)?;
         procedure.arguments(header.version, arguments, whole, &mut |bad_p| bad_port(cx, bad_p))?;
+        cx.conn.service = Some(Service::Portmap);
         Ok(())
     }
 
