@@ -61,8 +61,11 @@ pub fn message(words: &str, tcp: bool) -> Result<Vec<u8>, String> {
     if tcp { message.records(&bytes) } else { Ok(bytes) }
 }
 
-/// Hexadecimal digits, with blanks anywhere between bytes.
+/// Hexadecimal digits, with blanks anywhere between bytes; `400*41` is the byte 0x41 four hundred times.
 pub fn hex(digits: &str) -> Result<Vec<u8>, String> {
+    if let Some((times, unit)) = digits.split_once('*') {
+        return Ok(hex(unit)?.repeat(number(times.trim())? as usize));
+    }
     let digits: Vec<u8> = digits.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     let byte = |pair: &[u8]| {
         std::str::from_utf8(pair).ok().filter(|_| pair.len() == 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())
