@@ -6,10 +6,11 @@
 pub mod case;
 pub mod encode;
 pub mod expect;
-pub mod lab;
 pub mod inject;
+pub mod lab;
 pub mod pcap;
 pub mod play;
+pub mod replay;
 pub mod rpc;
 pub mod skip;
 pub mod talk;
