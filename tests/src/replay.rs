@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use portreeve::capture::filter::HostFilter;
+use portreeve::capture::plan::Plan;
 use portreeve::capture::{Frame, Gate, Link, Losses, Source, Wait};
 use portreeve::collector::{Collector, Order};
 use portreeve::config::{PortTable, Settings};
+use portreeve::event::EventStream;
 use portreeve::flow::shard::Shard;
 use portreeve::outbox::{WhenFull, outbox};
 use portreeve::policy::Policy;
 use portreeve::stats::WorkerStats;
 use portreeve::time::Timestamp;
-use portreeve_ebpf::{Address, pair_hash, shard_of};
+use portreeve::worker::Worker;
 
 use crate::case::Case;
 use crate::encode::{self, WireFrame};
@@ -26,49 +29,44 @@ use crate::play::{START, Scene};
 pub struct Outcome {
     /// The logs, comparable.
     pub logs: Logs,
-    /// Frames that the workers saw.
-    pub frames: u64,
-    /// Frames whose outcome was counted; must be the same.
+    /// Frames of the scenes.
+    pub offered: u64,
+    /// Frames that the filter kept out.
+    pub filtered: u64,
+    /// Frames whose outcome the worker counted: with those filtered, all of them.
     pub explained: u64,
     /// Panics that were caught in an analyzer; must be none.
     pub panics: u64,
 }
 
-/// Replays a case with so many workers.
-pub fn case(case: &Case, workers: usize) -> Outcome {
-    scenes(&case.scenes, &case.talk.settings, workers)
+/// Replays a case.
+pub fn case(case: &Case) -> Outcome {
+    scenes(&case.scenes, &case.talk.settings)
 }
 
 /// Replays scenes under these settings.
-pub fn scenes(scenes: &[Scene], sets: &[String], workers: usize) -> Outcome {
+pub fn scenes(scenes: &[Scene], sets: &[String]) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder for the logs");
     let settings = settings(sets, folder.path());
     let mut collector = Collector::new(&settings.output, &settings.limits, Order::PacketTime).expect("a collector");
-    let mut all_stats = Vec::new();
-    let mut threads = Vec::new();
-    for worker in 0..workers {
-        let stats = Arc::new(WorkerStats::default());
-        let (out, inbox) = outbox(settings.output.queue, WhenFull::Wait);
-        collector.listen_to(inbox, Arc::clone(&stats));
-        let source = MemorySource::new(scenes, worker, workers, &settings);
-        let policy = Policy::new(Arc::clone(&settings), Arc::clone(&stats), out);
-        let shard = Shard::new(
-            Arc::clone(&settings),
-            &PortTable::new(&settings).expect("a port table"),
-            policy,
-            Arc::clone(&stats),
-        );
-        all_stats.push(Arc::clone(&stats));
-        threads.push(std::thread::spawn(move || work(source, shard, &stats)));
-    }
-    collector.run();
-    threads.into_iter().for_each(|thread| thread.join().expect("the worker lives"));
-    let sum = |count: fn(&WorkerStats) -> u64| all_stats.iter().map(|stats| count(stats)).sum();
+    let stats = Arc::new(WorkerStats::default());
+    let (outbox, inbox) = outbox(settings.output.queue, WhenFull::Wait);
+    collector.listen_to(inbox, Arc::clone(&stats));
+    let policy = Policy::new(Arc::clone(&settings), Arc::clone(&stats), outbox.clone());
+    let events = EventStream::new(policy, Some(outbox));
+    let ports = PortTable::new(&settings).expect("a port table");
+    let shard = Shard::new(Arc::clone(&settings), &ports, events, Arc::clone(&stats));
+    let worker = Worker { source: MemorySource::new(scenes, &settings), shard, stats: Arc::clone(&stats) };
+    let collector = collector.start().expect("a collector's thread");
+    let source = worker.run(&AtomicBool::new(false));
+    collector.join().expect("the collector lives");
+    let counters = &stats.counters;
     Outcome {
         logs: expect::normalise(&read_logs(folder.path()), START),
-        frames: sum(|stats| stats.counters.frames.get()),
-        explained: sum(|stats| stats.outcomes.snapshot().iter().map(|(_, count)| count).sum()),
-        panics: sum(|stats| stats.counters.analyzer_panics.get()),
+        offered: source.offered,
+        filtered: source.offered - counters.frames.get(),
+        explained: stats.outcomes.snapshot().iter().map(|(_, count)| count).sum(),
+        panics: counters.analyzer_panics.get(),
     }
 }
 
@@ -85,32 +83,20 @@ pub fn read_logs(folder: &Path) -> BTreeMap<String, Vec<String>> {
     logs
 }
 
-fn settings(sets: &[String], folder: &Path) -> Arc<Settings> {
+/// The defaults with these changes, and the logs in this folder.
+pub fn settings(sets: &[String], folder: &Path) -> Arc<Settings> {
     let mut settings = Settings::load(None, sets).unwrap_or_else(|why| panic!("{why}"));
     settings.output.log_dir = folder.into();
     settings.output.events = Some(folder.join("events.jsonl"));
     Arc::new(settings)
 }
 
-/// What a worker does, without its thread's pinning and waiting.
-fn work(mut source: MemorySource, mut shard: Shard<Policy>, stats: &WorkerStats) {
-    loop {
-        let batch = source.drain(&mut |frame, gate| shard.on_frame(frame, gate));
-        let now = source.now();
-        shard.tick(now, source.gate());
-        stats.counters.clock_nanos.set(now.as_nanos());
-        if batch == 0 && source.wait(Duration::ZERO) == Wait::Ended {
-            break;
-        }
-    }
-    shard.close_all(source.now(), source.gate());
-}
-
-/// Frames in memory, with the silences between them.
+/// Frames in memory, with the silences between them, behind the filter that files and AF_PACKET have.
 pub struct MemorySource {
     items: std::vec::IntoIter<Item>,
     now: Timestamp,
     filter: HostFilter,
+    offered: u64,
     ended: bool,
 }
 
@@ -120,23 +106,20 @@ enum Item {
 }
 
 impl MemorySource {
-    /// What worker `worker` of `workers` sees of these scenes.
-    pub fn new(scenes: &[Scene], worker: usize, workers: usize, settings: &Settings) -> Self {
+    /// A source of these scenes.
+    pub fn new(scenes: &[Scene], settings: &Settings) -> Self {
         let mut items = Vec::new();
         for (number, scene) in scenes.iter().enumerate() {
             match scene {
                 Scene::Silence(until) => items.push(Item::Silence(*until)),
                 Scene::Packet(packet) => {
-                    let pair = packet.endpoints.map(|(from, to)| (Address::from(from.ip()), Address::from(to.ip())));
-                    let hash = pair.map_or(0, |(from, to)| pair_hash(settings.seed, from, to));
-                    if shard_of(hash, workers as u32) as usize == worker {
-                        items.extend(encode::frames(packet, number as u16).into_iter().map(Item::Frame));
-                    }
+                    items.extend(encode::frames(packet, number as u16).into_iter().map(Item::Frame));
                 }
             }
         }
+        let filter = HostFilter::new(&Plan::new(settings, 1, 1).expect("a plan"));
         let now = Timestamp::from_nanos(START);
-        MemorySource { items: items.into_iter(), now, filter: HostFilter::default(), ended: false }
+        MemorySource { items: items.into_iter(), now, filter, offered: 0, ended: false }
     }
 }
 
@@ -147,10 +130,13 @@ impl Source for MemorySource {
             Some(Item::Silence(until)) => self.now = Timestamp::from_nanos(until),
             Some(Item::Frame(frame)) => {
                 self.now = Timestamp::from_nanos(frame.at);
+                self.offered += 1;
                 let WireFrame { bytes, wire_len, .. } = &frame;
-                let link = Link::Ethernet;
-                on_frame(Frame { at: self.now, link, bytes, wire_len: *wire_len, hash: None }, &mut self.filter);
-                return 1;
+                let frame = Frame { at: self.now, link: Link::Ethernet, bytes, wire_len: *wire_len, hash: None };
+                if self.filter.admits(&frame) {
+                    on_frame(frame, &mut self.filter);
+                    return 1;
+                }
             }
         }
         0

@@ -329,7 +329,7 @@ fn first_side(words: &[&str]) -> Result<Side, String> {
 
 fn fragments(size: &str, more: &[&str]) -> Result<Fragments, String> {
     let mut fragments = Fragments { size: number(size)? as usize, reversed: false, keep: usize::MAX };
-    if fragments.size == 0 || fragments.size % 8 != 0 {
+    if fragments.size == 0 || !fragments.size.is_multiple_of(8) {
         return Err("a fragment's size is a multiple of 8".into());
     }
     for word in more {
