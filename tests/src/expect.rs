@@ -28,7 +28,13 @@ pub fn normalise(raw: &BTreeMap<String, Vec<String>>, start: u64) -> Logs {
     for (log, pairs) in records {
         logs.entry(log.clone()).or_default().push(line(pairs, &names, start));
     }
-    logs.values_mut().for_each(|lines| lines.sort_by(|a, b| order(a).total_cmp(&order(b)).then_with(|| a.cmp(b))));
+    for (log, lines) in &mut logs {
+        match log.as_str() {
+            // The order of events at one moment is part of what they tell.
+            "events.jsonl" => lines.sort_by(|a, b| order(a).total_cmp(&order(b))),
+            _ => lines.sort_by(|a, b| order(a).total_cmp(&order(b)).then_with(|| a.cmp(b))),
+        }
+    }
     logs
 }
 
@@ -155,6 +161,7 @@ fn line(pairs: Pairs, names: &BTreeMap<String, String>, start: u64) -> String {
                 fields.push(format!("\"ts\":{}", relative(seconds, start)));
                 fields.extend(conn.as_ref().map(|conn| format!("\"conn\":\"{conn}\"")));
             }
+            ("start_time", Some(seconds)) => fields.push(format!("\"{key}\":{}", relative(seconds, start))),
             ("duration" | "rtt", Some(seconds)) => fields.push(format!("\"{key}\":{}", (seconds * 1e6).round() / 1e6)),
             ("community_id", _) => {}
             (key, _) if conn.is_some() && NOISE.contains(&key) => {}

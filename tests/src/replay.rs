@@ -24,6 +24,9 @@ use crate::encode::{self, WireFrame};
 use crate::expect::{self, Logs};
 use crate::play::{START, Scene};
 
+/// Tables that are made quickly; nothing here needs larger ones.
+const SMALL: [&str; 3] = ["limits.connections = 2048", "limits.expectations = 256", "limits.bypasses = 256"];
+
 /// What a replay gave.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -85,7 +88,8 @@ pub fn read_logs(folder: &Path) -> BTreeMap<String, Vec<String>> {
 
 /// The defaults with these changes, and the logs in this folder.
 pub fn settings(sets: &[String], folder: &Path) -> Arc<Settings> {
-    let mut settings = Settings::load(None, sets).unwrap_or_else(|why| panic!("{why}"));
+    let all: Vec<String> = SMALL.iter().map(|set| (*set).into()).chain(sets.iter().cloned()).collect();
+    let mut settings = Settings::load(None, &all).unwrap_or_else(|why| panic!("{why}"));
     settings.output.log_dir = folder.into();
     settings.output.events = Some(folder.join("events.jsonl"));
     Arc::new(settings)
