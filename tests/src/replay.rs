@@ -53,8 +53,8 @@ pub fn scenes(scenes: &[Scene], sets: &[String]) -> Outcome {
     let settings = settings(sets, folder.path());
     let mut collector = Collector::new(&settings.output, &settings.limits, Order::PacketTime).expect("a collector");
     let stats = Arc::new(WorkerStats::default());
-    let (outbox, inbox) = outbox(settings.output.queue, WhenFull::Wait);
-    collector.listen_to(inbox, Arc::clone(&stats));
+    let (outbox, inbox) = outbox(settings.output.queue, WhenFull::Wait, Arc::clone(&stats));
+    collector.listen_to(inbox);
     let policy = Policy::new(Arc::clone(&settings), Arc::clone(&stats), outbox.clone());
     let events = EventStream::new(policy, Some(outbox));
     let ports = PortTable::new(&settings).expect("a port table");
