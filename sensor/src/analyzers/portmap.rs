@@ -142,4 +142,4 @@ fn attempt<'a>(procedure: Procedure, call: &'a RpcCall<'a>, arguments: Arguments
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

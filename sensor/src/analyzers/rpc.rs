@@ -95,3 +95,59 @@ impl Program for Any {
         Ok(false)
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may fail")]
+mod tests {
+    use super::{ENOUGH, Rpc};
+    use crate::analyzers::Step;
+    use crate::analyzers::portmap::tests::{getport, record, reply, wire};
+    use crate::analyzers::testing::Bench;
+    use crate::flow::key::Direction::{FromOrig, FromResp};
+    use crate::flow::key::Transport::{Tcp, Udp};
+
+    fn nfs(xid: u32, proc: u32) -> Vec<u8> {
+        wire(&[xid, 0, 2, 100_003, 3, proc, 0, 0, 0, 0, 1, 2, 3])
+    }
+
+    #[test]
+    fn a_call_is_told_with_its_program_and_procedure() {
+        let mut bench = Bench::<Rpc>::new(Udp);
+        bench.datagram(FromOrig, &nfs(1, 4));
+        bench.datagram(FromResp, &reply(1, &[0, 7, 7]));
+        let said = bench.said();
+        assert!(said[0].starts_with("rpc_call program=100003 version=3 proc=4 status=RPC_SUCCESS"), "{said:?}");
+        assert_eq!(said.len(), 1, "and nothing else of it");
+    }
+
+    #[test]
+    fn long_records_are_nothing_unusual_here() {
+        let mut bench = Bench::<Rpc>::new(Tcp);
+        let write = [nfs(1, 7), vec![b'x'; 1_000_000]].concat();
+        record(&write).chunks(1460).for_each(|segment| bench.stream(FromOrig, segment));
+        bench.stream(FromResp, &record(&reply(1, &[0])));
+        let said = bench.said();
+        assert!(said[0].contains("proc=7 status=RPC_SUCCESS"), "{said:?}");
+        assert!(said[0].contains("call_len=1000044 reply_len=4"), "{said:?}");
+        assert_eq!(said.len(), 1);
+    }
+
+    #[test]
+    fn a_portmapper_on_another_port_is_a_portmapper() {
+        let mut bench = Bench::<Rpc>::new(Udp);
+        bench.datagram(FromOrig, &getport(1));
+        bench.datagram(FromResp, &reply(1, &[2049]));
+        assert_eq!(bench.names(), ["pm_request_getport", "rpc_call"]);
+    }
+
+    #[test]
+    fn after_a_while_it_is_enough() {
+        let mut bench = Bench::<Rpc>::new(Udp);
+        for xid in 1..ENOUGH {
+            assert_ne!(bench.datagram(FromOrig, &nfs(xid, 1)), Step::Done);
+        }
+        assert_eq!(bench.datagram(FromOrig, &nfs(ENOUGH, 1)), Step::Done);
+        bench.wait(100);
+        assert!(bench.names().is_empty(), "nobody knows what became of the calls that still waited");
+    }
+}

@@ -6,7 +6,7 @@ use super::{Analyzer, Context, Step};
 use crate::config::limits::Limits;
 use crate::event::{Event, Handler, Verdict};
 use crate::flow::key::{Direction, FlowKey, Transport};
-use crate::flow::{Conn, Endpoint, EndpointState};
+use crate::flow::{Conn, EndpointState};
 use crate::record::{ConnId, Uid, Value};
 use crate::time::Timestamp;
 

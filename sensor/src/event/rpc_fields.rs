@@ -49,6 +49,20 @@ impl RpcEvent<'_> {
         }
     }
 
+    /// Whether it says that a call failed: only then is there a status to tell.
+    pub fn is_attempt(&self) -> bool {
+        matches!(
+            self,
+            RpcEvent::PmAttemptNull { .. }
+                | RpcEvent::PmAttemptSet { .. }
+                | RpcEvent::PmAttemptUnset { .. }
+                | RpcEvent::PmAttemptGetport { .. }
+                | RpcEvent::PmAttemptDump { .. }
+                | RpcEvent::PmAttemptCallit { .. }
+                | RpcEvent::PmAttemptOther { .. }
+        )
+    }
+
     /// Shows each parameter, then what every event says of its call.
     pub fn fields(&self, out: Out<'_>) {
         match self {
@@ -80,7 +94,10 @@ impl RpcEvent<'_> {
         if let Some(call) = self.call().filter(|_| !matches!(self, RpcEvent::RpcCall { .. })) {
             number(out, "pm_version", call.version);
             number(out, "pm_proc", call.proc);
-            outcome(call, out);
+            if self.is_attempt() {
+                out("status", Value::Word(call.status.name()));
+            }
+            identity(call, out);
         }
     }
 }
@@ -89,14 +106,14 @@ fn whole_call(call: &RpcCall<'_>, out: Out<'_>) {
     number(out, "program", call.program);
     number(out, "version", call.version);
     number(out, "proc", call.proc);
-    outcome(call, out);
+    out("status", Value::Word(call.status.name()));
+    identity(call, out);
     out("start_time", Value::Time(call.start));
     number(out, "call_len", call.call_len);
     call.reply_len.into_iter().for_each(|length| number(out, "reply_len", length));
 }
 
-fn outcome(call: &RpcCall<'_>, out: Out<'_>) {
-    out("status", Value::Word(call.status.name()));
+fn identity(call: &RpcCall<'_>, out: Out<'_>) {
     number(out, "xid", call.xid);
     out("auth_flavor", Value::Word(call.credential.name()));
     if let Some(unix) = &call.credential.unix {

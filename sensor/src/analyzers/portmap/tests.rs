@@ -48,7 +48,7 @@ fn over_udp(question: &[u8], answer: &[u8]) -> Vec<String> {
     bench.said()
 }
 
-const SUCCESS: &str = "pm_version=2 pm_proc=3 status=RPC_SUCCESS xid=305419896 auth_flavor=AUTH_NULL";
+const SUCCESS: &str = "pm_version=2 pm_proc=3 xid=305419896 auth_flavor=AUTH_NULL";
 const RPC_CALL: &str = "rpc_call program=100000 version=2 proc=3 status=RPC_SUCCESS xid=305419896 auth_flavor=AUTH_NULL \
                         start_time=Time(1000000.000000000) call_len=48 reply_len=4";
 
