@@ -28,6 +28,8 @@ pub(super) struct Open {
     /// The end of the last chunk, which is no whole record yet.
     rest: Vec<u8>,
     flawed: bool,
+    /// There were packets of a link type that is not analysed.
+    foreign: bool,
 }
 
 impl Open {
@@ -44,6 +46,7 @@ impl Open {
             position: 0,
             rest: Vec::new(),
             flawed: false,
+            foreign: false,
         }
     }
 
@@ -140,6 +143,20 @@ impl Open {
         self.flawed = true;
         let error = Error::new(format!("read a record of {} at byte {}", self.name, self.offset()), why)
             .hint("It was left out, and everything else was analysed.")
+            .status(Error::DAMAGED_INPUT);
+        report.tell(error);
+    }
+
+    /// Counts a packet of a link type that is not analysed, and tells of the first.
+    pub fn other_link(&mut self, number: u32, report: &Report) {
+        report.unsupported_link.inc();
+        if self.foreign {
+            return;
+        }
+        self.foreign = true;
+        let why = format!("they are of {}", link_name(number));
+        let error = Error::new(format!("analyse some packets of {}", self.name), why)
+            .hint("They were left out, and everything else was analysed.")
             .status(Error::DAMAGED_INPUT);
         report.tell(error);
     }

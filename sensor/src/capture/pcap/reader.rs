@@ -115,7 +115,9 @@ impl Reader {
             }
             match format.step(bytes) {
                 Step::Packet { len, packet } => {
-                    self.place(packet, open.used, chunk);
+                    if let Err(number) = self.place(packet, open.used, chunk) {
+                        open.other_link(number, &self.report);
+                    }
                     open.used = open.used.saturating_add(len);
                 }
                 Step::Skip(len) => open.skip = len,
@@ -132,17 +134,14 @@ impl Reader {
         }
     }
 
-    /// Enters a packet into its shard's list.
+    /// Enters a packet into its shard's list; fails with the number of a link type that is not analysed.
     #[inline]
-    fn place(&mut self, packet: Packet, record: usize, chunk: &mut Chunk) {
+    fn place(&mut self, packet: Packet, record: usize, chunk: &mut Chunk) -> Result<(), u32> {
         self.report.packets.inc();
         self.report.bytes.add(packet.wire_len as u64);
         let at = packet.at.unwrap_or(self.clock.newest);
         let step = self.clock.step(at, &mut chunk.clocks);
-        let Ok(link) = packet.link else {
-            self.report.unsupported_link.inc();
-            return;
-        };
+        let link = packet.link?;
         let start = record.saturating_add(packet.start);
         let (hash, shard) = match &mut self.steer {
             None => (0, 0),
@@ -164,6 +163,7 @@ impl Reader {
         if let Some(list) = chunk.shards.get_mut(shard) {
             list.push(located);
         }
+        Ok(())
     }
 }
 

@@ -31,14 +31,7 @@ impl Report {
 
     /// What was wrong, in the order in which it was found. Each error carries the exit status that it deserves.
     pub fn errors(&self) -> Vec<Error> {
-        let mut errors = self.errors.lock().map(|mut errors| std::mem::take(&mut *errors)).unwrap_or_default();
-        if self.unsupported_link.get() > 0 && errors.is_empty() {
-            errors.push(Error::new(
-                "analyse some packets",
-                format!("{} of them are of link types that are not analysed", self.unsupported_link.get()),
-            ));
-        }
-        errors
+        self.errors.lock().map(|mut errors| std::mem::take(&mut *errors)).unwrap_or_default()
     }
 
     /// Whether the last input was read to its end (or to where it is damaged). `false` after the sources have ended: the reader stopped
