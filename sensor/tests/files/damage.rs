@@ -90,7 +90,7 @@ fn a_flawed_record_costs_only_itself() {
     assert_eq!(out.report.flawed_records.get(), 3);
     assert_eq!(out.errors.len(), 1, "one complaint per file: {}", out.complaint());
     assert!(
-        out.complaint().contains("at byte 156: a packet of an interface that was not described"),
+        out.complaint().contains("at byte 140: a packet of an interface that was not described"),
         "{}",
         out.complaint()
     );

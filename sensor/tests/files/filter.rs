@@ -64,7 +64,7 @@ fn every_link_type_gets_the_same_decision() {
     }
     assert_eq!(filter.counters().get(Counter::NoMatch), 6);
     assert!(!admits_at(&mut filter, 1, Link::Null, &[7, 0, 0, 0, 1, 2, 3, 4]), "OSI");
-    assert!(!admits_at(&mut filter, 1, Link::LinuxSll2, &[8, 6, 0, 0]), "ARP");
+    assert!(!admits_at(&mut filter, 1, Link::LinuxSll2, &[&[8, 6][..], &[0; 30]].concat()), "ARP");
     assert_eq!(filter.counters().get(Counter::NotIp), 2);
 }
 
@@ -103,9 +103,14 @@ fn more_expectations_than_the_table_holds_cost_the_oldest() {
 #[test]
 fn a_bypass_keeps_payload_out_and_counts_it() {
     let mut filter = filter();
-    let key =
-        FlowKey { orig_h: CLIENT.into(), resp_h: SERVER.into(), orig_p: 40_000, resp_p: 22, transport: Transport::Tcp };
-    let (client, server) = ((CLIENT, 40_000), (SERVER, 22));
+    let key = FlowKey {
+        orig_h: CLIENT.into(),
+        resp_h: SERVER.into(),
+        orig_p: 40_000,
+        resp_p: 111,
+        transport: Transport::Tcp,
+    };
+    let (client, server) = ((CLIENT, 40_000), (SERVER, 111));
     assert!(admits(&mut filter, &tcp(client, server, 0x10, 100)));
     filter.bypass(&key, BypassReason::Encrypted);
     filter.bypass(&key, BypassReason::Encrypted);

@@ -46,21 +46,27 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 
 impl Shape {
+    /// The link header is cut off: as an Ethernet frame of which nothing is left.
+    const CUT: Shape = Shape::Ethernet { skip: usize::MAX };
+
     #[inline]
     fn of(link: Link, bytes: &[u8]) -> Shape {
         match link {
             Link::Ethernet => Shape::Ethernet { skip: 0 },
             // The last two bytes of the 16 are the EtherType, as in Ethernet; nothing before it matters.
             Link::LinuxSll => Shape::Ethernet { skip: 2 },
-            Link::LinuxSll2 => {
-                let kind = bytes.first_chunk().map_or(NOT_IP, |kind| u16::from_be_bytes(*kind));
-                Shape::Other { kind, skip: 20 }
-            }
+            Link::LinuxSll2 => match bytes.first_chunk::<20>() {
+                Some([high, low, ..]) => Shape::Other { kind: u16::from_be_bytes([*high, *low]), skip: 20 },
+                None => Shape::CUT,
+            },
             Link::RawIp => {
                 let version = bytes.first().map(|first| first >> 4);
                 Shape::Other { kind: if version == Some(6) { IPV6 } else { IPV4 }, skip: 0 }
             }
-            Link::Null => Shape::Other { kind: bytes.first_chunk().map_or(IPV4, family), skip: 4 },
+            Link::Null => match bytes.first_chunk() {
+                Some(word) => Shape::Other { kind: family(word), skip: 4 },
+                None => Shape::CUT,
+            },
         }
     }
 }
