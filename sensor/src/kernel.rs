@@ -1,7 +1,7 @@
 //! The kernel programs from user space: load, maps, attach, counters, detach. The only file that knows aya.
 #![allow(unsafe_code, reason = "aya wants a promise that the map types are plain bytes")]
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -101,9 +101,9 @@ impl Kernel {
     ///
     /// # Errors
     /// The slot is outside the plan, or the file descriptor is no AF_XDP socket.
-    pub fn set_socket(&mut self, slot: u32, socket: impl AsRawFd) -> Result<()> {
+    pub fn set_socket(&mut self, slot: u32, socket: BorrowedFd<'_>) -> Result<()> {
         self.sockets
-            .set(slot, socket.as_raw_fd(), 0)
+            .set(slot, socket, 0)
             .map_err(|why| Error::new(format!("put socket {slot} into the kernel's table"), Chain(&why)))
     }
 

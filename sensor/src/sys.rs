@@ -194,6 +194,20 @@ impl Interfaces {
     }
 }
 
+/// An AF_XDP socket without rings: it tells whether this kernel has AF_XDP, and fills a place in a socket table.
+///
+/// # Errors
+/// No AF_XDP in this kernel, or no CAP_NET_RAW.
+pub fn bare_xdp_socket() -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers; the result is checked before use.
+    let fd = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// A packet socket on one interface.
 #[derive(Debug)]
 pub struct PacketSocket(OwnedFd);
