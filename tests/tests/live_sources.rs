@@ -1,7 +1,6 @@
 //! Frames through a real wire: what one end sends comes out of the live sources at the other end, whole, once and in order.
 
 use std::collections::HashMap;
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -72,7 +71,7 @@ fn tap(interface: &str, workers: u32, ring_depth: u32) -> Option<(Kernel, Grid)>
     assert_eq!(grid.running.queues, interface.queues);
     assert!(!grid.running.zero_copy, "veth copies");
     for (slot, socket) in grid.sockets() {
-        kernel.set_socket(slot, socket.as_raw_fd()).expect("the socket map has the slot");
+        kernel.set_socket(slot, socket).expect("the socket map has the slot");
     }
     kernel.attach_xdp(&interface.name, false).expect("veth has native XDP");
     Some((kernel, grid))
