@@ -6,7 +6,7 @@ use super::wire::reader::Reader;
 use super::wire::rpc::{CallHeader, PORTMAPPER};
 use super::wire::session::Session;
 use super::wire::xdr::Bad;
-use super::{Analyzer, Context, Step};
+use super::{Analyzer, Context, Service, Step};
 use crate::event::rpc::RpcCall;
 use crate::flow::key::Direction;
 use crate::time::Timestamp;
@@ -80,6 +80,7 @@ impl Program for Any {
             return Pmap::call(cx, header, arguments, whole);
         }
         arguments.skip();
+        cx.conn.service.get_or_insert(Service::Rpc);
         Ok(())
     }
 

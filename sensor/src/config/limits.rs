@@ -26,6 +26,8 @@ pub struct Limits {
     pub fragments_per_datagram: usize,
     /// RPC calls without an answer, per connection; the oldest gives way.
     pub rpc_pending_calls: usize,
+    /// Bytes of those calls, per connection; the oldest gives way.
+    pub rpc_pending_bytes: usize,
     /// Bytes of one RPC record over TCP; a longer one is skipped whole.
     pub rpc_record_bytes: usize,
     /// Fragments of one RPC record over TCP.
@@ -70,6 +72,7 @@ impl Default for Limits {
             fragmented_datagrams: 1024,
             fragments_per_datagram: 128,
             rpc_pending_calls: 256,
+            rpc_pending_bytes: 65_536,
             rpc_record_bytes: 65_536,
             rpc_record_fragments: 64,
             rpc_timeout_seconds: 24,

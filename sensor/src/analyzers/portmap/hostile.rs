@@ -185,6 +185,17 @@ fn xids_without_end_are_bounded_and_the_oldest_gives_way() {
 }
 
 #[test]
+fn long_calls_without_answers_are_bounded_by_their_bytes() {
+    let mut bench = tcp();
+    let args = [&[100_008, 1, 2, 60_000][..], &[0x7878_7878; 15_000]].concat();
+    for xid in 0..100 {
+        bench.stream(FromOrig, &record(&call(xid, 2, 5, &args)));
+    }
+    let discarded = bench.names().iter().filter(|name| *name == "RPC_pending_calls_discarded").count();
+    assert_eq!(discarded, 100 - 33, "2048 bytes of each are kept");
+}
+
+#[test]
 fn a_dump_of_a_hundred_thousand_mappings() {
     let mapping = wire(&[1, 100_000, 2, 17, 0x1_0000]);
     let answer = [reply(1, &[]), mapping.repeat(100_000), wire(&[0])].concat();

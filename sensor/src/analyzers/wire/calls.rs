@@ -41,6 +41,8 @@ pub struct Calls {
     /// Never younger than any in the queue: it is only taken into use when the queue is empty.
     first: Option<Call>,
     queue: VecDeque<Call>,
+    /// Bytes kept of all of them.
+    bytes: usize,
 }
 
 impl Call {
@@ -88,6 +90,7 @@ impl Calls {
 
     /// Adds the youngest call.
     pub fn push(&mut self, call: Call) {
+        self.bytes = self.bytes.saturating_add(call.bytes.len());
         match self.first {
             None if self.queue.is_empty() => self.first = Some(call),
             _ => self.queue.push_back(call),
@@ -97,16 +100,17 @@ impl Calls {
     /// Takes the oldest call that `from` may answer under this number.
     pub fn answered(&mut self, xid: u32, from: Direction) -> Option<Call> {
         let waits = |call: &Call| call.xid == xid && call.direction == from.reverse();
-        if let Some(call) = self.first.take_if(|call| waits(call)) {
-            return Some(call);
-        }
-        let at = self.queue.iter().position(waits)?;
-        self.queue.remove(at)
+        let call = self.first.take_if(|call| waits(call)).or_else(|| {
+            let at = self.queue.iter().position(waits)?;
+            self.queue.remove(at)
+        });
+        self.without(call)
     }
 
     /// Takes the oldest call.
     pub fn pop(&mut self) -> Option<Call> {
-        self.first.take().or_else(|| self.queue.pop_front())
+        let call = self.first.take().or_else(|| self.queue.pop_front());
+        self.without(call)
     }
 
     /// When the oldest call is given up.
@@ -114,9 +118,19 @@ impl Calls {
         self.first.as_ref().or_else(|| self.queue.front()).map_or(Timestamp::NEVER, |call| call.deadline)
     }
 
+    /// Bytes kept of those that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many wait.
     pub fn count(&self) -> usize {
         self.queue.len().saturating_add(usize::from(self.first.is_some()))
+    }
+
+    fn without(&mut self, call: Option<Call>) -> Option<Call> {
+        self.bytes = self.bytes.saturating_sub(call.as_ref().map_or(0, |call| call.bytes.len()));
+        call
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Call> {

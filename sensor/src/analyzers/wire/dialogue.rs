@@ -189,12 +189,11 @@ impl<P: Program> Dialogue<P> {
         Ok(())
     }
 
-    /// The youngest call is never refused: the oldest gives way.
+    /// The youngest call is never refused: the oldest give way.
     fn make_room(&mut self, cx: &mut Context<'_>) {
-        if self.calls.count() < cx.limits.rpc_pending_calls.max(1) {
-            return;
-        }
-        if let Some(oldest) = self.calls.pop() {
+        let (most, bytes) = (cx.limits.rpc_pending_calls.max(1), cx.limits.rpc_pending_bytes);
+        while self.calls.count() >= most || self.calls.bytes() > bytes {
+            let Some(oldest) = self.calls.pop() else { return };
             cx.weird("RPC_pending_calls_discarded", b"");
             give_up::<P>(cx, &oldest);
         }
