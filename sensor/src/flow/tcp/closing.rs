@@ -89,6 +89,10 @@ impl Tcp {
         if !segment.flags.syn || segment.flags.ack && conn.orig.state != Inactive {
             return None;
         }
+        let from_resp = segment.src_port == conn.id.key.resp_p && segment.dst_port == conn.id.key.orig_p;
+        if from_resp && conn.orig.state == SynSent && conn.resp.state == Inactive {
+            return None; // Both sides open at the same moment (RFC 9293 section 3.5).
+        }
         let (side, endpoint) = match segment.flags.ack {
             true => (&self.resp, &conn.resp),
             false => (&self.orig, &conn.orig),

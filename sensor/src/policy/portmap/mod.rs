@@ -97,7 +97,8 @@ impl Policy {
     fn rpc_call(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>, decoded: bool) {
         self.check_credential(seen, call);
         self.check_sweep(seen, call);
-        if seen.conn.service != Some(Service::Portmap) {
+        // The portmapper itself is on a port that everybody knows.
+        if call.program != PORTMAPPER && seen.conn.service != Some(Service::Portmap) {
             self.check_announced(seen, call);
         } else if !decoded {
             let access = Access::new("pm_call", call);
