@@ -88,9 +88,9 @@ impl Kernel {
             .load(object)
             .map_err(|why| failed(&Chain(&why)))?;
         let xdp: &mut Xdp = program(&mut ebpf, names::XDP)?;
-        xdp.load().map_err(|why| failed(&Chain(&why)))?;
+        patiently(|| xdp.load()).map_err(|why| failed(&Chain(&why)))?;
         let tcx: &mut SchedClassifier = program(&mut ebpf, names::TCX)?;
-        tcx.load().map_err(|why| failed(&Chain(&why)))?;
+        patiently(|| tcx.load()).map_err(|why| failed(&Chain(&why)))?;
         let sockets = map(&mut ebpf, names::XSKS)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
         let tables = Shared::new(&mut ebpf, plan)?;
@@ -451,6 +451,17 @@ impl fmt::Display for Chain<'_> {
         }
         Ok(())
     }
+}
+
+/// The verifier gives up with EAGAIN when a signal comes, and takes long enough for that to happen.
+fn patiently(mut load: impl FnMut() -> std::result::Result<(), ProgramError>) -> std::result::Result<(), ProgramError> {
+    for _ in 0..5 {
+        match load() {
+            Err(why) if os_error(&why) == Some(libc::EAGAIN) => {}
+            result => return result,
+        }
+    }
+    load()
 }
 
 fn refused(interface: &str, generic: bool, why: &ProgramError) -> Error {

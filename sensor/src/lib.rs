@@ -73,6 +73,7 @@ pub mod engine;
 pub mod worker;
 
 pub mod capture;
+pub mod host;
 pub mod kernel;
 pub mod nic;
 pub mod sys;

@@ -20,6 +20,10 @@ pub struct Interface {
     pub index: u32,
     /// Its driver, as far as it tells.
     pub driver: String,
+    /// Its kind of hardware: `ARPHRD_*`.
+    pub hardware: u16,
+    /// Whether it is the loopback interface.
+    pub loopback: bool,
     /// Its receive queues; at least 1.
     pub queues: u32,
     /// Largest IP packet, in bytes.
@@ -49,6 +53,8 @@ impl Interface {
             name: name.to_owned(),
             index,
             driver: interfaces.driver(name).unwrap_or_default(),
+            hardware: interfaces.hardware(name).map_err(|why| Error::new(doing(), why))?,
+            loopback: flags & libc::IFF_LOOPBACK != 0,
             queues: interfaces.receive_queues(name).unwrap_or(1).max(1),
             mtu: interfaces.mtu(name).map_err(|why| Error::new(doing(), why))?,
             up: flags & libc::IFF_UP != 0,

@@ -16,7 +16,11 @@ use crate::error::{Error, Result};
 
 const ETHTOOL_GDRVINFO: u32 = 0x03;
 const ETHTOOL_GRINGPARAM: u32 = 0x10;
-const ETHTOOL_STXCSUM: u32 = 0x17;
+const ETHTOOL_GSTRINGS: u32 = 0x1b;
+const ETHTOOL_GSSET_INFO: u32 = 0x37;
+const ETHTOOL_SFEATURES: u32 = 0x3b;
+/// `ETH_SS_FEATURES`.
+const FEATURE_NAMES: u32 = 4;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the clock of `bpf_ktime_get_ns`.
@@ -121,6 +125,13 @@ impl Interfaces {
         Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
     }
 
+    /// Kind of hardware: `ARPHRD_*`.
+    pub fn hardware(&self, name: &str) -> io::Result<u16> {
+        let request = self.request(name, libc::SIOCGIFHWADDR, |_| ())?;
+        // SAFETY: SIOCGIFHWADDR has written this member.
+        Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
+    }
+
     /// Takes an interface up.
     pub fn set_up(&self, name: &str) -> io::Result<()> {
         let flags = self.flags(name)? | libc::IFF_UP;
@@ -147,8 +158,7 @@ impl Interfaces {
         let mut info = [0_u32; 49]; // struct ethtool_drvinfo: command, then the driver's name in 32 bytes
         info[0] = ETHTOOL_GDRVINFO;
         self.ethtool(name, &mut info)?;
-        let bytes: Vec<u8> = info[1..9].iter().flat_map(|word| word.to_ne_bytes()).take_while(|&c| c != 0).collect();
-        String::from_utf8(bytes).map_err(io::Error::other)
+        Ok(text(&info[1..9]))
     }
 
     /// Number of receive queues (`ethtool -l`): those of their own and those combined with a transmit queue.
@@ -167,9 +177,31 @@ impl Interfaces {
         Ok(RingSize { current: rings[5], maximum: rings[1] })
     }
 
-    /// Switches transmit checksum offload (`ethtool -K NAME tx on|off`).
-    pub fn set_transmit_checksums(&self, name: &str, on: bool) -> io::Result<()> {
-        self.ethtool(name, &mut [ETHTOOL_STXCSUM, u32::from(on)])
+    /// Switches an offload, by the name that `ethtool -k` gives it in full (`tx-checksum-ip-generic`). One that the driver does not have
+    /// is as good as off.
+    pub fn set_offload(&self, name: &str, offload: &str, on: bool) -> io::Result<()> {
+        let known = self.offloads(name)?;
+        let Some(number) = known.iter().position(|known| known == offload) else { return Ok(()) };
+        // struct ethtool_sfeatures: command, number of blocks, then for each block of 32 which ones change, and to what.
+        let blocks = known.len().div_ceil(32);
+        let mut words = vec![0_u32; 2 + 2 * blocks];
+        (words[0], words[1]) = (ETHTOOL_SFEATURES, blocks as u32);
+        let (block, bit) = (2 + 2 * (number / 32), 1 << (number % 32));
+        (words[block], words[block + 1]) = (bit, if on { bit } else { 0 });
+        self.ethtool(name, &mut words)
+    }
+
+    /// The names of all offloads, in the order of their bits.
+    fn offloads(&self, name: &str) -> io::Result<Vec<String>> {
+        // struct ethtool_sset_info: command, nothing, a mask of 64 bits, then the number of strings in the set asked for.
+        let mut info = [ETHTOOL_GSSET_INFO, 0, 1 << FEATURE_NAMES, 0, 0];
+        self.ethtool(name, &mut info)?;
+        let count = info[4].min(1024);
+        // struct ethtool_gstrings: command, set, number, then the strings of 32 bytes.
+        let mut words = vec![0_u32; 3 + 8 * count as usize];
+        (words[0], words[1], words[2]) = (ETHTOOL_GSTRINGS, FEATURE_NAMES, count);
+        self.ethtool(name, &mut words)?;
+        Ok(words.get(3..).unwrap_or_default().chunks(8).map(text).collect())
     }
 
     fn ethtool(&self, name: &str, words: &mut [u32]) -> io::Result<()> {
@@ -206,6 +238,12 @@ pub fn bare_xdp_socket() -> io::Result<OwnedFd> {
     }
     // SAFETY: a new descriptor that nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A text of C in words, up to its first zero byte.
+fn text(words: &[u32]) -> String {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).take_while(|&c| c != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A packet socket on one interface.

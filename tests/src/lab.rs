@@ -36,7 +36,7 @@ impl Lab {
         for end in [one, other] {
             self.ip(&format!("link set {end} up"));
             let interfaces = Interfaces::open().expect("a socket for requests");
-            interfaces.set_transmit_checksums(end, false).expect("veth can do without checksum offload");
+            interfaces.set_offload(end, "tx-checksum-ip-generic", false).expect("veth can do without checksum offload");
         }
     }
 

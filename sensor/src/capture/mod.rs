@@ -1,10 +1,12 @@
 //! Where frames come from. The worker is generic over [`Source`]; everything above is tested without a NIC.
 
+pub mod afpacket;
 pub mod afxdp;
 mod clock;
 mod contract;
 pub mod filter;
 pub mod gate;
+pub mod kernel_gate;
 pub mod pcap;
 pub mod plan;
 mod watch;

@@ -73,13 +73,6 @@ pub(super) struct Queues {
     _tx: TxQueue,
 }
 
-/// One received frame, in place.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Received<'a> {
-    pub bytes: &'a [u8],
-    pub metadata: Option<Metadata>,
-}
-
 impl Home {
     /// Makes the memory, binds the first socket to `queue` and gives the kernel all frames.
     pub(super) fn open(device: &DeviceName, queue: u32, layout: Layout) -> io::Result<(Self, Queues)> {
@@ -113,17 +106,31 @@ impl Home {
         let count = unsafe { rx.consume(batch) };
         for desc in batch.iter().take(count) {
             self.ownership.to_user(desc.addr() / self.frame_size);
-            prefetch(&self.umem, desc);
+            prefetch(self.bytes(desc));
         }
         count
     }
 
-    /// The bytes of a frame that the caller has taken, and what the XDP program wrote in front of them.
-    pub(super) fn frame<'a>(&'a self, desc: &'a FrameDesc) -> Received<'a> {
+    /// The bytes of a frame that the caller has taken.
+    pub(super) fn bytes<'a>(&'a self, desc: &'a FrameDesc) -> &'a [u8] {
         // SAFETY: the descriptor came from a ring of this UMEM, and its frame is the caller's: neither the kernel nor another worker
         // writes to it before it has been given back, and the borrow of the descriptor ends before that.
-        let bytes: &[u8] = unsafe { self.umem.data(desc) }.contents();
-        Received { bytes, metadata: self.metadata(desc, bytes) }
+        unsafe { self.umem.data(desc) }.contents()
+    }
+
+    /// What the XDP program wrote in front of a frame that the caller has taken; told once.
+    pub(super) fn metadata(&self, desc: &FrameDesc) -> Option<Metadata> {
+        if desc.addr() % self.frame_size < Metadata::SIZE {
+            return None;
+        }
+        let block = self.bytes(desc).as_ptr().wrapping_sub(Metadata::SIZE);
+        // SAFETY: the frame begins at least `SIZE` bytes before its data, so the block lies in the same frame, which is the caller's
+        // alone.
+        let metadata = Metadata::read(unsafe { slice::from_raw_parts(block, Metadata::SIZE) })?;
+        // A frame without a block of its own must not inherit the one of the frame that lay here before.
+        // SAFETY: as above; UMEM memory is mapped writable, and no reference to these bytes is alive any more.
+        unsafe { block.cast_mut().cast::<u32>().write_unaligned(0) };
+        Some(metadata)
     }
 
     /// Gives frames back to the kernel, as many as there is room for; the rest stays in `held`.
@@ -160,20 +167,6 @@ impl Home {
     pub(super) fn frames(&self) -> usize {
         self.frames
     }
-
-    fn metadata(&self, desc: &FrameDesc, bytes: &[u8]) -> Option<Metadata> {
-        if desc.addr() % self.frame_size < Metadata::SIZE {
-            return None;
-        }
-        let block = bytes.as_ptr().wrapping_sub(Metadata::SIZE);
-        // SAFETY: the frame begins at least `SIZE` bytes before its data, so the block lies in the same frame, which is the caller's
-        // alone; `bytes` covers other addresses.
-        let metadata = Metadata::read(unsafe { slice::from_raw_parts(block, Metadata::SIZE) })?;
-        // A frame without a block of its own must not inherit the one of the frame that lay here before.
-        // SAFETY: as above; UMEM memory is mapped writable, and no reference to these bytes is alive any more.
-        unsafe { block.cast_mut().cast::<u32>().write_unaligned(0) };
-        Some(metadata)
-    }
 }
 
 type Bound = (Queues, Option<(FillQueue, CompQueue)>);
@@ -206,20 +199,19 @@ fn cause(error: &dyn Error) -> io::Error {
 }
 
 /// Loads the line with the metadata and the line with the first headers before the batch is worked off: each frame is a cache miss.
-fn prefetch(umem: &Umem, desc: &FrameDesc) {
+fn prefetch(frame: &[u8]) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: as in `Home::frame`; only the address is used.
-        let first = unsafe { umem.data(desc) }.contents().as_ptr();
-        // SAFETY: a prefetch reads nothing that the program can see and faults on no address.
+        let first = frame.as_ptr();
+        // SAFETY: a prefetch reads nothing that the program can see, and faults on no address.
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(first.wrapping_sub(Metadata::SIZE).cast());
             _mm_prefetch::<_MM_HINT_T0>(first.cast());
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (umem, desc);
+    let _ = frame;
 }
 
 /// Who has each frame, checked in debug builds: a frame taken twice or given back twice is memory that two sides write.

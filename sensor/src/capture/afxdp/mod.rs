@@ -6,15 +6,14 @@
 
 mod home;
 mod plan;
+mod socket;
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use xsk_rs::FrameDesc;
-
-use self::home::{Home, Queues, Refill};
 use self::plan::Plan;
+use self::socket::{Socket, next_turn};
 use super::clock::Clock;
 use super::watch::Watch;
 use super::{Frame, Gate, Link, Losses, Source, Wait};
@@ -85,7 +84,8 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dy
                 Some(queues) => queues,
                 None => plan.join(&home, queue)?,
             };
-            source.add(Socket::new(queue.saturating_mul(workers).saturating_add(worker), queues, Arc::clone(&home)));
+            let index = queue.saturating_mul(workers).saturating_add(worker);
+            source.add(Socket::new(index, queues, Arc::clone(&home), source.batch));
         }
     }
     let running =
@@ -98,7 +98,7 @@ impl Grid {
     pub fn sockets(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
         self.sources.iter().flat_map(|source| &source.sockets).map(|socket| {
             // SAFETY: the descriptor stays open as long as the socket that is borrowed for the iterator's lifetime.
-            (socket.index, unsafe { BorrowedFd::borrow_raw(socket.queues.rx.fd().as_raw_fd()) })
+            (socket.index, unsafe { BorrowedFd::borrow_raw(socket.fd().as_raw_fd()) })
         })
     }
 }
@@ -106,7 +106,7 @@ impl Grid {
 /// The frames of one worker.
 pub struct AfXdp {
     sockets: Vec<Socket>,
-    batch: Box<[FrameDesc]>,
+    batch: usize,
     clock: Clock,
     spin: Duration,
     polled: Vec<libc::pollfd>,
@@ -115,22 +115,11 @@ pub struct AfXdp {
     gate: Box<dyn Gate + Send>,
 }
 
-/// One worker's socket on one queue.
-#[derive(Debug)]
-struct Socket {
-    /// Its place in the socket map.
-    index: u32,
-    /// Taken, and not yet given back.
-    held: Vec<FrameDesc>,
-    queues: Queues,
-    home: Arc<Home>,
-}
-
 impl AfXdp {
     fn new(interface: &Interface, settings: &CaptureSettings, gate: Box<dyn Gate + Send>) -> Result<Self> {
         Ok(AfXdp {
             sockets: Vec::new(),
-            batch: vec![FrameDesc::default(); settings.batch.clamp(1, 4096) as usize].into_boxed_slice(),
+            batch: settings.batch.clamp(1, 4096) as usize,
             clock: Clock::start(),
             spin: Duration::from_micros(settings.spin_micros),
             polled: Vec::new(),
@@ -141,13 +130,13 @@ impl AfXdp {
     }
 
     fn add(&mut self, socket: Socket) {
-        self.polled.push(libc::pollfd { fd: socket.queues.rx.fd().as_raw_fd(), events: libc::POLLIN, revents: 0 });
+        self.polled.push(libc::pollfd { fd: socket.fd().as_raw_fd(), events: libc::POLLIN, revents: 0 });
         self.sockets.push(socket);
     }
 
-    /// Frames that are neither the kernel's nor shown to anybody: 0 unless a fill ring had no room just now.
+    /// Frames that are not the kernel's at the moment: after a drain that shows nothing, 0 unless a fill ring had no room just now.
     pub fn frames_held(&self) -> usize {
-        self.sockets.iter().map(|socket| socket.held.len()).sum()
+        self.sockets.iter().map(Socket::frames_held).sum()
     }
 
     fn refill(&mut self) {
@@ -157,7 +146,7 @@ impl AfXdp {
     }
 
     fn has_frames(&mut self) -> bool {
-        self.sockets.iter_mut().any(|socket| socket.queues.rx.nb_avail_exact() > 0)
+        self.sockets.iter_mut().any(Socket::has_frames)
     }
 
     /// Sleeps in the kernel; whether a socket is in an error state.
@@ -181,32 +170,36 @@ impl AfXdp {
 }
 
 impl Source for AfXdp {
+    /// The frames of several queues are shown in the order in which the kernel program saw them, so that an answer does not come
+    /// before its question because it came through another queue.
     fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
-        let mut total = 0_usize;
-        for socket in &mut self.sockets {
-            let count = socket.home.take(&mut socket.queues.rx, &mut self.batch);
-            if count == 0 {
+        let AfXdp { sockets, clock, gate, .. } = self;
+        let mut shown = 0_usize;
+        let mut now = clock.tick();
+        while let Some(turn) = next_turn(sockets, now) {
+            let first = sockets.get(turn.socket).and_then(Socket::head).unwrap_or(now);
+            if first > turn.until {
+                if shown > 0 {
+                    break;
+                }
+                // A frame is never left behind by a drain that shows nothing: whoever drains for the last time must get it.
+                std::hint::spin_loop();
+                now = clock.tick();
                 continue;
             }
-            let Some(batch) = self.batch.get(..count) else { continue };
-            let taken_at = self.clock.tick();
-            for desc in batch {
-                let received = socket.home.frame(desc);
-                let (ktime, hash) = received.metadata.map_or((taken_at, None), |m| (m.ktime, Some(m.hash)));
-                let frame = Frame {
-                    at: self.clock.wall(ktime),
-                    link: Link::Ethernet,
-                    bytes: received.bytes,
-                    wire_len: received.bytes.len(),
-                    hash,
-                };
-                on_frame(frame, &mut *self.gate);
+            let Some(socket) = sockets.get_mut(turn.socket) else { break };
+            shown = shown.saturating_add(socket.show(turn.until, |taken, bytes| {
+                let at = clock.wall(taken.seen_at);
+                on_frame(
+                    Frame { at, link: Link::Ethernet, bytes, wire_len: bytes.len(), hash: taken.hash },
+                    &mut **gate,
+                );
+            }));
+            if socket.head().is_none() {
+                break;
             }
-            socket.held.extend_from_slice(batch);
-            socket.refill();
-            total = total.saturating_add(count);
         }
-        total
+        shown
     }
 
     fn now(&self) -> Timestamp {
@@ -242,7 +235,7 @@ impl Source for AfXdp {
     fn losses(&self) -> Losses {
         let mut losses = Losses::default();
         for socket in &self.sockets {
-            let Ok(counts) = socket.queues.rx.fd().xdp_statistics() else { continue };
+            let Ok(counts) = socket.fd().xdp_statistics() else { continue };
             // `rx_fill_ring_empty_descs` is the same event again when the kernel copies; and it belongs to the fill ring, so that each
             // socket of a queue would report it for all of them.
             losses.fill_ring_empty = losses.fill_ring_empty.saturating_add(counts.rx_dropped());
@@ -258,18 +251,6 @@ impl Source for AfXdp {
 
     fn gate(&mut self) -> &mut dyn Gate {
         &mut *self.gate
-    }
-}
-
-impl Socket {
-    fn new(index: u32, queues: Queues, home: Arc<Home>) -> Self {
-        Socket { index, held: Vec::with_capacity(home.frames()), queues, home }
-    }
-
-    fn refill(&mut self) {
-        if !self.held.is_empty() && self.home.refill(&mut self.held) == Refill::Wake {
-            Home::wake(&mut self.queues.rx);
-        }
     }
 }
 
