@@ -278,6 +278,8 @@ pub enum NoticeAction {
 pub struct PortmapSettings {
     /// Whether calls that failed, or were never answered, are reported as well as logged. The manual's policy: no.
     pub report_failed_attempts: bool,
+    /// How long the same access is not reported again, in seconds.
+    pub report_memory_seconds: u64,
     /// Bytes of annotation of one connection; `...` stands for the rest.
     pub max_addl_len: usize,
     /// Ports below this one are never captured because a portmapper answer named them.
@@ -298,6 +300,7 @@ impl Default for PortmapSettings {
     fn default() -> Self {
         PortmapSettings {
             report_failed_attempts: false,
+            report_memory_seconds: 86_400,
             max_addl_len: 80,
             expect_min_port: 512,
             reflection_seconds: 60,

@@ -6,6 +6,7 @@ use super::hot::Moment;
 use super::notice::About;
 use super::words::{Words, put, text};
 use super::{Note, Policy, Seen};
+use crate::analyzers::Service;
 use crate::flow::key::Direction;
 use crate::flow::{Conn, EndpointState};
 use crate::record::ConnRecord;
@@ -145,7 +146,8 @@ impl Policy {
 
     /// What is spoken: the analyzer's name, and the procedures seen. Learned ports get their name where all workers' lessons meet.
     fn service(&self, conn: &Conn) -> Option<Text> {
-        let service = conn.service.map_or("", |service| service.name());
+        let named = conn.service.filter(|&service| service != Service::Rpc);
+        let service = named.map_or("", |service| service.name());
         let names = text(format_args!("{service}{}", Labels(conn)), self.settings.limits.text_bytes);
         Some(names).filter(|names| !names.is_empty())
     }

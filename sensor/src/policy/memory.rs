@@ -60,6 +60,11 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         self.find(key).and_then(|at| self.slots.get(at)).filter(|slot| slot.until > now).map(|slot| &slot.value)
     }
 
+    /// What was remembered of `key` before it expired, if nothing has taken its place yet.
+    pub fn expired(&self, key: &K) -> Option<&V> {
+        self.find(key).and_then(|at| self.slots.get(at)).map(|slot| &slot.value)
+    }
+
     /// Remembers, in place of what was remembered of `key` before. Returns what is there now.
     pub fn put(&mut self, now: Timestamp, key: K, value: V, keep: Duration) -> &mut V {
         let slot = Slot { key, value, until: now + keep, used: false };

@@ -133,6 +133,11 @@ impl Handler for Policy {
         self.portmap.expected(self.now, key)
     }
 
+    fn flow_weird(&mut self, now: Timestamp, hosts: Option<(IpAddr, IpAddr)>, name: &'static str) {
+        self.now = now;
+        self.weird_between(now, hosts, name);
+    }
+
     fn settle(&mut self, gate: &mut dyn Gate) {
         self.portmap.settle(self.now, gate, &self.stats);
         let forgotten = self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten();

@@ -47,7 +47,7 @@ notes! {
     /// A connection became hot.
     SensitiveConnection {};
     /// A portmapper call that the sets do not allow.
-    SensitivePortmapperAccess { suppress: DAY };
+    SensitivePortmapperAccess {};
     /// Somebody registered or unregistered a service on another host.
     PortmapperRemoteSet {};
     /// A UDP portmapper that sends somebody much more than it is sent: used to flood a victim.
@@ -130,7 +130,11 @@ impl Notices {
     pub fn new(settings: &Settings) -> Self {
         let state = |note: &Note| {
             let (kind, notice) = (note.kind(), &settings.notice);
-            let seconds = notice.suppress.get(kind.name).copied().or(kind.suppress).unwrap_or(notice.suppress_seconds);
+            let own = match note {
+                Note::SensitivePortmapperAccess => Some(settings.portmap.report_memory_seconds),
+                _ => kind.suppress,
+            };
+            let seconds = notice.suppress.get(kind.name).copied().or(own).unwrap_or(notice.suppress_seconds);
             State {
                 action: notice.actions.get(kind.name).copied().unwrap_or_default(),
                 suppress: Duration::from_secs(seconds),

@@ -1,14 +1,16 @@
 //! Unusual events: what is done with each name, and how a storm of them stays small and countable.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::memory::Memory;
-use super::notice::About;
+use super::notice::{About, Decision};
 use super::words::{Words, put};
 use super::{Note, Policy, Seen};
 use crate::config::Settings;
 use crate::config::sets::WeirdAction;
-use crate::record::{Uid, WeirdRecord};
+use crate::record::{ConnId, Uid, WeirdRecord};
+use crate::time::Timestamp;
 
 /// Names whose action is softer for clients in `RPC_okay_nets`: the manual's `RPC_weird_action_filter`.
 const SOFTER_FOR_OKAY_NETS: [&str; 4] = ["bad_RPC", "excess_RPC", "multiple_RPCs", "partial_RPC"];
@@ -17,7 +19,7 @@ const SOFTER_FOR_OKAY_NETS: [&str; 4] = ["bad_RPC", "excess_RPC", "multiple_RPCs
 #[derive(Debug)]
 pub(super) struct Weirds {
     /// Names written lately, per connection, with how many were not written since.
-    written: Memory<(Uid, &'static str), u64>,
+    written: Memory<(&'static str, About), u64>,
     /// Whose notice was given, for actions that give one per connection, per originator or once.
     noticed: Memory<(&'static str, About), ()>,
     /// How many of a name came, between two hosts.
@@ -47,6 +49,30 @@ impl Weirds {
     }
 }
 
+/// What a weird is about: a connection, two hosts, or nothing that is known.
+#[derive(Clone, Copy, Debug)]
+struct Subject {
+    id: Option<ConnId>,
+    src: Option<IpAddr>,
+    dst: Option<IpAddr>,
+}
+
+impl Subject {
+    /// What a memory per connection is kept by: the connection, or the hosts.
+    fn alone(&self) -> About {
+        match self.id {
+            Some(ConnId { uid: Uid(uid), .. }) => {
+                About { detail: (uid as u64, (uid >> 64) as u64), ..About::default() }
+            }
+            None => self.hosts(),
+        }
+    }
+
+    fn hosts(&self) -> About {
+        About { src: self.src, dst: self.dst, ..About::default() }
+    }
+}
+
 impl Policy {
     /// The manual's `conn_weird` and `conn_weird_addl`.
     pub(super) fn conn_weird(&mut self, seen: &mut Seen<'_>, name: &'static str, addl: &[u8]) {
@@ -55,89 +81,124 @@ impl Policy {
         if ignored(key.orig_h) || ignored(key.resp_h) {
             return;
         }
+        let subject = Subject { id: Some(seen.conn.id), src: Some(key.orig_h), dst: Some(key.resp_h) };
+        self.weird(seen.now, subject, name, addl);
+    }
+
+    /// The manual's `flow_weird` and `net_weird`: two hosts, or not even those.
+    pub(super) fn weird_between(&mut self, now: Timestamp, hosts: Option<(IpAddr, IpAddr)>, name: &'static str) {
+        let (src, dst) = hosts.unzip();
+        self.weird(now, Subject { id: None, src, dst }, name, b"");
+    }
+
+    fn weird(&mut self, now: Timestamp, subject: Subject, name: &'static str, addl: &[u8]) {
         let listed = self.sets.weird_action.0.get(name).copied();
-        let softened = SOFTER_FOR_OKAY_NETS.contains(&name) && self.sets.RPC_okay_nets.contains(key.orig_h);
+        let okay_net = subject.src.is_some_and(|src| self.sets.RPC_okay_nets.contains(src));
+        let softened = okay_net && SOFTER_FOR_OKAY_NETS.contains(&name);
         let action = if softened { WeirdAction::File } else { listed.unwrap_or(WeirdAction::NoticeAlways) };
         if action == WeirdAction::Ignore {
             return;
         }
-        let Some(suppressed) = self.weird_is_due(seen, name, action) else {
+        let Some(suppressed) = self.weird_is_due(now, &subject, name, action) else {
             self.stats.counters.weirds_suppressed.inc();
             return;
         };
-        let notice = self.weird_notice_is_due(seen, name, action);
+        let notice = self.weird_notice_is_due(now, &subject, name, action);
         let record = WeirdRecord {
-            ts: seen.now,
-            id: Some(seen.conn.id),
+            ts: now,
+            id: subject.id,
             name,
             addl: Some(self.text(addl)).filter(|addl| !addl.is_empty()),
             notice,
-            src: None,
-            dst: None,
+            src: subject.src.filter(|_| subject.id.is_none()),
+            dst: subject.dst.filter(|_| subject.id.is_none()),
             suppressed: Some(suppressed).filter(|&suppressed| suppressed > 0),
         };
-        self.write(seen.now, record);
+        self.write(now, record);
         if notice {
-            let prefix = if listed.is_none() { "** " } else { "" };
-            let _ = self.notice(seen, Note::WeirdActivity, About::default(), |words, conn, out| {
-                out.extend_from_slice(prefix.as_bytes());
-                weird_line(words, conn, (name, addl), out);
-                None
-            });
+            self.weird_activity(now, &subject, (name, addl), listed.is_none());
         }
     }
 
+    fn weird_activity(&mut self, now: Timestamp, subject: &Subject, weird: (&str, &[u8]), unknown: bool) {
+        if self.notices.decide(now, Note::WeirdActivity, About::default()) != Decision::Due {
+            return;
+        }
+        self.scratch.clear();
+        if unknown {
+            self.scratch.extend_from_slice(b"** ");
+        }
+        weird_line(Words { sets: &self.sets }, subject, weird, &mut self.scratch);
+        let mut record = self.notices.record(now, Note::WeirdActivity, subject.id.as_ref(), &self.scratch);
+        (record.src, record.dst) = (subject.src, subject.dst);
+        self.write(now, record);
+    }
+
     /// Whether this one is written, and how many before it were not.
-    fn weird_is_due(&mut self, seen: &Seen<'_>, name: &'static str, action: WeirdAction) -> Option<u64> {
+    fn weird_is_due(
+        &mut self,
+        now: Timestamp,
+        subject: &Subject,
+        name: &'static str,
+        action: WeirdAction,
+    ) -> Option<u64> {
         let settings = &self.settings.weird;
-        let each_time = self.sets.weird_do_not_ignore_repeats.contains(name);
         let mut suppressed = 0;
-        if action == WeirdAction::File && !each_time {
-            let uid = seen.conn.id.uid;
-            if let Some(repeats) = self.weirds.written.get(seen.now, &(uid, name)) {
+        if action == WeirdAction::File && !self.sets.weird_do_not_ignore_repeats.contains(name) {
+            let about = (name, subject.alone());
+            if let Some(repeats) = self.weirds.written.get(now, &about) {
                 *repeats += 1;
                 return None;
             }
-            let keep = Duration::from_secs(settings.repeat_seconds);
-            self.weirds.written.put(seen.now, (uid, name), 0, keep);
+            suppressed = self.weirds.written.expired(&about).map_or(0, |repeats| *repeats);
+            self.weirds.written.put(now, about, 0, Duration::from_secs(settings.repeat_seconds));
         }
         if settings.sampling_exempt.iter().any(|exempt| exempt == name) {
             return Some(suppressed);
         }
-        let about = (name, About::pair(&seen.conn.id, (0, 0)));
+        let about = (name, subject.hosts());
         let quiet = Duration::from_secs(settings.sampling_duration_seconds);
-        let mut sampling = self.weirds.sampled.get(seen.now, &about).copied().unwrap_or_default();
+        let mut sampling = self.weirds.sampled.get(now, &about).copied().unwrap_or_default();
         sampling.seen += 1;
         let beyond = sampling.seen.saturating_sub(settings.sampling_threshold);
         let due = beyond == 0 || (settings.sampling_rate > 0 && beyond % settings.sampling_rate == 0);
         if due {
-            suppressed = std::mem::take(&mut sampling.held_back);
+            suppressed += std::mem::take(&mut sampling.held_back);
         } else {
             sampling.held_back += 1;
         }
-        self.weirds.sampled.put(seen.now, about, sampling, quiet);
+        self.weirds.sampled.put(now, about, sampling, quiet);
         due.then_some(suppressed)
     }
 
-    fn weird_notice_is_due(&mut self, seen: &Seen<'_>, name: &'static str, action: WeirdAction) -> bool {
-        let uid = seen.conn.id.uid.0;
+    fn weird_notice_is_due(
+        &mut self,
+        now: Timestamp,
+        subject: &Subject,
+        name: &'static str,
+        action: WeirdAction,
+    ) -> bool {
         let about = match action {
             WeirdAction::Ignore | WeirdAction::File => return false,
             WeirdAction::NoticeAlways => return true,
-            WeirdAction::NoticePerConn => About { detail: (uid as u64, (uid >> 64) as u64), ..About::default() },
-            WeirdAction::NoticePerOrig => About { src: Some(seen.conn.id.key.orig_h), ..About::default() },
+            WeirdAction::NoticePerConn => subject.alone(),
+            WeirdAction::NoticePerOrig => About { src: subject.src, ..About::default() },
             WeirdAction::NoticeOnce => About::default(),
         };
         let keep = Duration::from_secs(self.settings.weird.notice_memory_seconds);
-        let first = !self.weirds.noticed.contains(seen.now, &(name, about));
-        self.weirds.noticed.put(seen.now, (name, about), (), keep);
+        let first = !self.weirds.noticed.contains(now, &(name, about));
+        self.weirds.noticed.put(now, (name, about), (), keep);
         first
     }
 }
 
-/// `<originator> > <responder>: <name> (<addl>)`.
-fn weird_line(words: Words<'_>, conn: &crate::flow::Conn, (name, addl): (&str, &[u8]), out: &mut Vec<u8>) {
-    words.id_string(out, &conn.id.key);
+/// `<originator> > <responder>: <name> (<addl>)`; between hosts without a connection, `<src> -> <dst>`.
+fn weird_line(words: Words<'_>, subject: &Subject, (name, addl): (&str, &[u8]), out: &mut Vec<u8>) {
+    match (subject.id, subject.src, subject.dst) {
+        (Some(id), ..) => words.id_string(out, &id.key),
+        (None, Some(src), Some(dst)) => put(out, format_args!("{src} -> {dst}")),
+        _ => {}
+    }
     put(out, format_args!(": {name}"));
     if !addl.is_empty() {
         out.extend_from_slice(b" (");
