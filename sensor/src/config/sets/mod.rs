@@ -63,7 +63,7 @@ pub type Reasons = Table<PortSpec, String>;
 
 /// What is done with a weird.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum WeirdAction {
     /// Nothing.
     Ignore,
