@@ -98,7 +98,7 @@ impl Program for Any {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may fail")]
+#[expect(clippy::indexing_slicing, reason = "a test may fail")]
 mod tests {
     use super::{ENOUGH, Rpc};
     use crate::analyzers::Step;

@@ -1,5 +1,5 @@
 //! The conformance vectors of the portmapper, rpcbind's versions, and what the transports do to them.
-#![expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+#![expect(clippy::indexing_slicing, reason = "a test may fail")]
 
 use super::Portmap;
 use crate::analyzers::testing::Bench;

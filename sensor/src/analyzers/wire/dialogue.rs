@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::Decimal;
 use super::calls::{Again, Call, Calls};
 use super::reader::Reader;
 use super::rpc::{self, CallHeader, PREFIX};
@@ -246,7 +247,7 @@ fn end<P: Program>(cx: &mut Context<'_>, call: &Call, reply: Option<&Reply>, res
 /// Bytes after the message: zeros are padding, anything else is not.
 pub fn excess(cx: &mut Context<'_>, reader: &Reader<'_>) {
     if reader.rest().iter().any(|byte| *byte != 0) {
-        cx.weird("excess_RPC", b"");
+        cx.weird("excess_RPC", Decimal::new(length(reader.len())).as_bytes());
     }
 }
 
