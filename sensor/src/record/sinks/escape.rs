@@ -36,6 +36,23 @@ pub fn tsv_member(bytes: &[u8], out: &mut Vec<u8>) {
 /// The tab is a control character: it needs no mention.
 fn tsv_escaping(bytes: &[u8], also: char, out: &mut Vec<u8>) {
     let start = out.len();
+    if bytes.iter().all(|byte| is_plain(*byte) && *byte != also as u8) {
+        out.extend_from_slice(bytes);
+    } else {
+        tsv_chars(bytes, also, out);
+    }
+    let written = out.get(start..).unwrap_or_default();
+    if written.is_empty() {
+        out.extend_from_slice(b"(empty)");
+    } else if matches!(written, b"-" | b"(empty)") {
+        let first = out.remove(start);
+        let mut escaped = Vec::with_capacity(4);
+        hex(first, &mut escaped);
+        out.splice(start..start, escaped);
+    }
+}
+
+fn tsv_chars(bytes: &[u8], also: char, out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {
             let mut utf8 = [0; 4];
@@ -47,15 +64,6 @@ fn tsv_escaping(bytes: &[u8], also: char, out: &mut Vec<u8>) {
             }
         }
         chunk.invalid().iter().for_each(|byte| hex(*byte, out));
-    }
-    let written = out.get(start..).unwrap_or_default();
-    if written.is_empty() {
-        out.extend_from_slice(b"(empty)");
-    } else if matches!(written, b"-" | b"(empty)") {
-        let first = out.remove(start);
-        let mut escaped = Vec::with_capacity(4);
-        hex(first, &mut escaped);
-        out.splice(start..start, escaped);
     }
 }
 

@@ -47,8 +47,8 @@ impl<'a> Object<'a> {
         if let Value::Text(text) = value
             && text.is_truncated()
         {
-            self.key_of(&[name, "_truncated"]);
-            self.out.extend_from_slice(b"true");
+            self.begin_key(name);
+            self.out.extend_from_slice(b"_truncated\":true");
         }
     }
 
@@ -89,16 +89,14 @@ impl<'a> Object<'a> {
     }
 
     fn key(&mut self, name: &str) {
-        self.key_of(&[name]);
+        self.begin_key(name);
+        self.out.extend_from_slice(b"\":");
     }
 
-    fn key_of(&mut self, parts: &[&str]) {
-        if !self.out.ends_with(b"{") {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
-        parts.iter().for_each(|part| self.out.extend_from_slice(part.as_bytes()));
-        self.out.extend_from_slice(b"\":");
+    fn begin_key(&mut self, name: &str) {
+        let opening: &[u8] = if self.out.last() == Some(&b'{') { b"\"" } else { b",\"" };
+        self.out.extend_from_slice(opening);
+        self.out.extend_from_slice(name.as_bytes());
     }
 
     fn value(&mut self, value: &Value<'_>) {

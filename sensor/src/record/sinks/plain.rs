@@ -8,6 +8,10 @@ use crate::time::Timestamp;
 
 /// Appends a number in decimal.
 pub fn count(mut number: u64, out: &mut Vec<u8>) {
+    if number < 10 {
+        out.push(b'0' + number as u8);
+        return;
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
     loop {
@@ -56,13 +60,9 @@ pub fn addr(addr: IpAddr, out: &mut Vec<u8>) {
 
 fn seconds(whole: u64, nanos: u32, out: &mut Vec<u8>) {
     count(whole, out);
-    let mut fraction = *b".000000";
-    let mut micros = nanos / 1000;
-    for digit in fraction.iter_mut().skip(1).rev() {
-        *digit = b'0' + (micros % 10) as u8;
-        micros /= 10;
-    }
-    out.extend_from_slice(&fraction);
+    let micros = nanos / 1000;
+    let digit = |unit: u32| b'0' + (micros / unit % 10) as u8;
+    out.extend_from_slice(&[b'.', digit(100_000), digit(10_000), digit(1000), digit(100), digit(10), digit(1)]);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Zeek's tab-separated values: a header that names the columns and their types, a line for each record, a footer.
 
 use super::{escape, json, plain};
-use crate::record::{LogName, Record, Value};
+use crate::record::{Column, LogName, Record, Value};
 use crate::time::Timestamp;
 
 /// Appends the header of a log begun at `at`. The first line alone has a space: it is what says that the rest has tabs.
@@ -9,14 +9,12 @@ pub fn header(log: LogName, at: Timestamp, out: &mut Vec<u8>) {
     out.extend_from_slice(b"#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n");
     meta("path", log.path(), out);
     meta("open", &at.format_utc(DATE), out);
-    let columns = log.columns();
-    let with_connection = columns.iter().any(|column| column.name == "uid");
-    let community_id = with_connection.then_some(("community_id", "string"));
-    let columns = Vec::from_iter(columns.iter().map(|column| (column.name, column.kind)).chain(community_id));
+    let mut columns = log.columns();
+    columns.push(Column { name: "community_id", kind: "string" });
     out.extend_from_slice(b"#fields");
-    columns.iter().for_each(|(name, _)| cell(name, out));
+    columns.iter().for_each(|column| cell(column.name, out));
     out.extend_from_slice(b"\n#types");
-    columns.iter().for_each(|(_, kind)| cell(kind, out));
+    columns.iter().for_each(|column| cell(column.kind, out));
     out.push(b'\n');
 }
 
@@ -25,19 +23,13 @@ pub fn footer(at: Timestamp, out: &mut Vec<u8>) {
     meta("close", &at.format_utc(DATE), out);
 }
 
-/// Appends the line of a record.
+/// Appends the line of a record. Every log has a column for the Community ID: all may be about a connection.
 pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
-    let mut with_connection = false;
-    record.visit(&mut |name, shown| {
-        with_connection |= name == "uid";
+    record.visit(&mut |_, shown| {
         value(&shown, out);
         out.push(b'\t');
     });
-    if with_connection {
-        out.extend_from_slice(community_id.unwrap_or(b"-"));
-    } else {
-        out.pop();
-    }
+    out.extend_from_slice(community_id.unwrap_or(b"-"));
     out.push(b'\n');
 }
 
