@@ -169,10 +169,10 @@ impl Collector {
                 self.collected.facts += 1;
                 self.services.learn(message.at, &fact);
                 self.detectors.iter_mut().for_each(|detector| detector.on_fact(message.at, &fact, &mut self.raised));
-                while let Some(record) = self.raised.pop() {
-                    self.collected.raised += 1;
-                    self.write(message.at, record);
-                }
+                let mut raised = std::mem::take(&mut self.raised);
+                self.collected.raised += raised.len() as u64;
+                raised.drain(..).for_each(|record| self.write(message.at, record));
+                self.raised = raised;
             }
         }
     }

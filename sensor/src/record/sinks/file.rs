@@ -58,6 +58,8 @@ pub struct LogFile<F> {
     /// What waits to be written, and whose line each line of it is.
     waiting: Vec<u8>,
     lines: Vec<Option<LogName>>,
+    /// Bytes in the file of a line whose rest still waits.
+    torn: usize,
     retry_at: Option<Instant>,
 }
 
@@ -75,6 +77,7 @@ impl<F: Frame> LogFile<F> {
             bytes: 0,
             waiting: Vec::new(),
             lines: Vec::new(),
+            torn: 0,
             retry_at: None,
         }
     }
@@ -144,6 +147,7 @@ impl<F: Frame> LogFile<F> {
         if self.begun.is_some() {
             self.end();
             self.write_waiting();
+            self.cut_torn_line();
         }
         self.lines.drain(..).flatten().collect()
     }
@@ -205,12 +209,33 @@ impl<F: Frame> LogFile<F> {
         if result.is_ok() {
             self.waiting.clear();
             self.lines.clear();
+            self.torn = 0;
         } else {
-            let whole = self.waiting.iter().take(written).filter(|byte| **byte == b'\n').count();
-            self.lines.drain(..whole.min(self.lines.len()));
-            self.waiting.drain(..written);
+            self.drop_written(written);
         }
         self.remember(result);
+    }
+
+    /// Only a part was written, and it may end within a line.
+    fn drop_written(&mut self, written: usize) {
+        let part = self.waiting.get(..written).unwrap_or_default();
+        let whole = part.iter().filter(|byte| **byte == b'\n').count();
+        self.torn = match part.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => part.len() - end - 1,
+            None => self.torn + part.len(),
+        };
+        self.lines.drain(..whole.min(self.lines.len()));
+        self.waiting.drain(..written);
+    }
+
+    /// A line that will never be whole is no line.
+    fn cut_torn_line(&mut self) {
+        if let Some(file) = self.file.as_ref().filter(|_| self.torn > 0)
+            && let Ok(length) = file.metadata().map(|file| file.len())
+            && file.set_len(length.saturating_sub(self.torn as u64)).is_ok()
+        {
+            self.torn = 0;
+        }
     }
 
     /// How many bytes were written, and why not all of them. The next attempt goes on exactly there, so no line is torn.

@@ -131,12 +131,8 @@ impl Sinks {
     /// Ends every file, notices first, and says what became of the records.
     pub fn finish(mut self) -> Tally {
         let notices = self.notices();
-        if let Some(file) = self.files.get_mut(notices) {
-            file.flush_now();
-            if file.is_failing() && self.reserve.give_up() {
-                file.flush_now();
-            }
-        }
+        self.reserve.give_up();
+        self.files.get_mut(notices).into_iter().for_each(LogFile::flush_now);
         let lost = Vec::from_iter(self.every_file().flat_map(LogFile::finish));
         for log in lost {
             self.tally.written[log as usize] -= 1;
