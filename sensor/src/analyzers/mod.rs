@@ -12,6 +12,7 @@
 
 pub mod portmap;
 pub mod rpc;
+pub mod unread;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 pub mod testing;
@@ -102,6 +103,10 @@ impl<'a> Context<'a> {
 pub const TABLE: &[Row] = &[
     Row { service: Service::Portmap, name: "portmap", ports: &[(Transport::Tcp, 111), (Transport::Udp, 111)] },
     Row { service: Service::Rpc, name: "rpc", ports: &[] },
+    Row { service: Service::Ftp, name: "ftp", ports: &[(Transport::Tcp, 21)] },
+    Row { service: Service::Telnet, name: "telnet", ports: &[(Transport::Tcp, 23)] },
+    Row { service: Service::Rlogin, name: "rlogin", ports: &[(Transport::Tcp, 513)] },
+    Row { service: Service::Ssh, name: "ssh", ports: &[(Transport::Tcp, 22)] },
 ];
 
 /// One row of [`TABLE`].
@@ -122,6 +127,14 @@ pub enum Service {
     Portmap,
     /// Any other RPC program, on a port that a portmapper gave out.
     Rpc,
+    /// FTP's control connection (RFC 959).
+    Ftp,
+    /// Telnet (RFC 854).
+    Telnet,
+    /// Rlogin (RFC 1282).
+    Rlogin,
+    /// SSH (RFC 4253).
+    Ssh,
 }
 
 impl Service {
@@ -137,6 +150,7 @@ impl Service {
 pub enum AnyAnalyzer {
     Portmap(portmap::Portmap),
     Rpc(rpc::Rpc),
+    Unread(unread::Unread),
 }
 
 /// Calls the same method of whichever analyzer it is.
@@ -145,6 +159,7 @@ macro_rules! each {
         match $any {
             AnyAnalyzer::Portmap($analyzer) => $call,
             AnyAnalyzer::Rpc($analyzer) => $call,
+            AnyAnalyzer::Unread($analyzer) => $call,
         }
     };
 }
@@ -156,6 +171,7 @@ impl AnyAnalyzer {
         match service {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
             Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
+            Service::Ftp | Service::Telnet | Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
         }
     }
 
