@@ -9,6 +9,7 @@ pub struct Error {
     why: String,
     hint: Option<String>,
     status: u8,
+    refusal: bool,
 }
 
 /// What most of start-up returns.
@@ -24,7 +25,7 @@ impl Error {
 
     /// `doing` completes "cannot ..." and names its object: "open capture.pcap", "attach to eth0".
     pub fn new(doing: impl Into<String>, why: impl fmt::Display) -> Self {
-        Error { doing: doing.into(), why: why.to_string(), hint: None, status: Self::FAILED }
+        Error { doing: doing.into(), why: why.to_string(), hint: None, status: Self::FAILED, refusal: false }
     }
 
     /// What the reader can do about it; one sentence.
@@ -39,6 +40,18 @@ impl Error {
     pub fn status(mut self, status: u8) -> Self {
         self.status = status;
         self
+    }
+
+    /// Marks what we could do and will not, unless told so: nothing else is tried instead.
+    #[must_use]
+    pub fn refusal(mut self) -> Self {
+        self.refusal = true;
+        self
+    }
+
+    /// Whether this is a refusal.
+    pub fn is_refusal(&self) -> bool {
+        self.refusal
     }
 
     /// The process's exit status.

@@ -19,9 +19,7 @@ use portreeve_ebpf::{
 };
 
 pub use crate::capture::plan::Plan;
-use crate::capture::{self, BypassReason, Expectation as Wanted, Gate};
 use crate::error::{Error, Result};
-use crate::flow::key::FlowKey;
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {
@@ -213,18 +211,9 @@ pub struct KernelTables {
     ports: Array<MapData, Wire<PortWord>>,
     bypass: HashMap<MapData, Wire<Connection>, Wire<Bypassed>>,
     slots: Array<MapData, u64>,
-    refused: bool,
 }
 
 impl KernelTables {
-    fn note_refusal(&mut self, done: io::Result<()>) {
-        if let Err(why) = done
-            && !std::mem::replace(&mut self.refused, true)
-        {
-            tracing::error!("the kernel refuses a change of the capture filter: {why}");
-        }
-    }
-
     /// Has the kernel capture an endpoint. When the table is full, the endpoint that was quiet longest gives way.
     ///
     /// # Errors
@@ -289,34 +278,6 @@ impl KernelTables {
     }
 }
 
-/// A worker's own way to the kernel's tables. What the kernel refuses is said once; the sensor then sees less, and nothing breaks.
-impl Gate for KernelTables {
-    fn expect(&mut self, expectation: Wanted) {
-        let done = KernelTables::expect(self, &expectation.endpoint(), expectation.wanted());
-        self.note_refusal(done);
-    }
-
-    fn unexpect(&mut self, expectation: Wanted) {
-        let done = self.forget(&expectation.endpoint());
-        self.note_refusal(done);
-    }
-
-    fn bypass(&mut self, key: &FlowKey, why: BypassReason) {
-        let done = KernelTables::bypass(self, &key.connection(), why.number());
-        self.note_refusal(done);
-    }
-
-    fn unbypass(&mut self, key: &FlowKey) -> capture::Bypassed {
-        match self.end_bypass(&key.connection()) {
-            Ok(account) => account.unwrap_or_default().into(),
-            Err(why) => {
-                self.note_refusal(Err(why));
-                capture::Bypassed::default()
-            }
-        }
-    }
-}
-
 /// What all handles share.
 #[derive(Clone)]
 struct Shared {
@@ -367,7 +328,6 @@ impl Shared {
             ports: again(&self.maps.ports).and_then(Array::try_from).map_err(failed)?,
             bypass: again(&self.maps.bypass).and_then(HashMap::try_from).map_err(failed)?,
             slots: again(&self.maps.slots).and_then(Array::try_from).map_err(failed)?,
-            refused: false,
         })
     }
 }

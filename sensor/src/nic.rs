@@ -84,7 +84,8 @@ impl Interface {
         Err(Error::new(format!("tap {name}"), why).hint(format!(
             "Use a port that carries only copies (SPAN, TAP); or `--mode host` or `--capture af_packet`, which take nothing away; \
              or `--take-over` if {name} is meant."
-        )))
+        ))
+        .refusal())
     }
 
     /// Refuses an interface from which no frame could come.

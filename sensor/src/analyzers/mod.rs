@@ -12,10 +12,10 @@
 
 pub mod portmap;
 pub mod rpc;
-pub mod unread;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 pub mod testing;
+pub mod unread;
 pub mod wire;
 
 use crate::config::limits::Limits;

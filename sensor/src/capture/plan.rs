@@ -2,7 +2,7 @@
 
 use portreeve_ebpf::{Options, Ports, Rules};
 
-use crate::config::{CaptureMode, Fragments, PortTable, Settings, Steering, Unparsed};
+use crate::config::{Fragments, PortTable, Settings, Steering, Unparsed};
 use crate::error::Result;
 
 /// The plan of a capture filter.
@@ -36,7 +36,7 @@ impl Plan {
             .with(Rules::UNKNOWN_FRAGMENTS, decode.fragments == Fragments::All)
             .with(Rules::UNPARSED, decode.unparsed == Unparsed::Capture)
             .with(Rules::STEER_BY_QUEUE, settings.capture.steering == Steering::Queue)
-            .with(Rules::PASS, settings.capture.mode == CaptureMode::Host);
+            .with(Rules::PASS, settings.capture.take_over);
         Ok(Plan {
             options: Options { seed: settings.seed, workers, rules, ..Options::DEFAULT },
             ports,

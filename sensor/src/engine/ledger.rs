@@ -4,10 +4,22 @@ use portreeve_ebpf::Counter;
 use portreeve_ebpf::counters::Outcome;
 
 use crate::capture::Losses;
+use crate::capture::filter::FilterCounters;
 use crate::summary::Ledger;
 
 /// What a capture filter counted, by [`Counter`] number; the kernel program's, or the sum of its likenesses'.
 pub type Counts = [u64; Counter::COUNT];
+
+/// What several likenesses of the kernel program counted together.
+pub fn of_filters<'a>(filters: impl Iterator<Item = &'a FilterCounters>) -> Counts {
+    let mut counts = [0; Counter::COUNT];
+    for filter in filters {
+        for (sum, counter) in counts.iter_mut().zip(Counter::ALL) {
+            *sum += filter.get(counter);
+        }
+    }
+    counts
+}
 
 /// How many frames met this outcome.
 pub fn sum(counts: &Counts, outcome: Outcome) -> u64 {
@@ -38,6 +50,19 @@ pub fn add_filter_stages(ledger: &mut Ledger, counts: &Counts, losses: &Losses, 
         ("invalid_descriptors", losses.invalid_descriptors),
     ];
     ledger.stage("redirected", redirected, ways);
+}
+
+/// The stages before the filter in host mode: what passed the interface, and what of its clones came out of the private wire.
+pub fn add_clone_stage(ledger: &mut Ledger, counts: &Counts, tapped: u64) {
+    let cloned = sum(counts, Outcome::Redirected);
+    let fates = vec![
+        ("cloned", cloned),
+        ("filtered", sum(counts, Outcome::Filtered)),
+        ("bypassed", sum(counts, Outcome::Bypassed)),
+        ("not_cloned", sum(counts, Outcome::Lost)),
+    ];
+    ledger.stage("passed", total(counts), fates);
+    ledger.stage("cloned", cloned, vec![("tapped", tapped), ("private_wire_full", cloned.saturating_sub(tapped))]);
 }
 
 fn by_reason(counts: &Counts, outcome: Outcome) -> Vec<(&'static str, u64)> {

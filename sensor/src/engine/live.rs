@@ -7,11 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Ended, Finished, Manner, Running, ledger};
+use crate::capture::filter::HostFilter;
+use crate::capture::kernel_gate::KernelGate;
 use crate::capture::plan::Plan;
-use crate::capture::{Gate, Source, afxdp};
+use crate::capture::{Gate, Source, afpacket, afxdp};
 use crate::collector::Order;
 use crate::config::{CaptureMode, CaptureSource, Settings};
 use crate::error::{Error, Result};
+use crate::host::PrivateWire;
 use crate::kernel::{Attached, Kernel, Program};
 use crate::nic::Interface;
 use crate::outbox::WhenFull;
@@ -35,14 +38,23 @@ pub fn run(mut settings: Settings, name: &str, limit: Option<Duration>, stop: &A
     }
     let interface = Interface::find(name)?;
     interface.refuse_if_down()?;
-    let run = Live { settings: Arc::new(settings), interface, limit, stop: Arc::clone(stop) };
-    match run.settings.capture.source {
-        CaptureSource::AfXdp => run.by_afxdp(),
-        CaptureSource::AfPacket => run.by_afpacket(),
-        CaptureSource::Auto => run.by_afxdp(),
+    let live = Live { settings: Arc::new(settings), interface, limit, stop: Arc::clone(stop) };
+    match live.settings.capture.source {
+        CaptureSource::AfXdp => live.by_afxdp()?.watch(&live),
+        CaptureSource::AfPacket => live.by_afpacket(),
+        CaptureSource::Auto => match live.by_afxdp() {
+            Ok(afxdp) => afxdp.watch(&live),
+            Err(why) if why.is_refusal() => Err(why),
+            Err(why) => {
+                tracing::warn!("{why}");
+                tracing::warn!("falling back to AF_PACKET: several times the cost per packet");
+                live.by_afpacket()
+            }
+        },
     }
 }
 
+/// What a run is asked for.
 struct Live {
     settings: Arc<Settings>,
     interface: Interface,
@@ -50,57 +62,82 @@ struct Live {
     stop: Arc<AtomicBool>,
 }
 
+/// The kernel program at work, with workers behind it.
+struct AfXdp {
+    kernel: Kernel,
+    attached: Attached,
+    granted: afxdp::Running,
+    running: Running<afxdp::AfXdp>,
+    stop_workers: Arc<AtomicBool>,
+    /// Only in host mode.
+    wire: Option<PrivateWire>,
+}
+
 impl Live {
-    /// Sockets and their map first, the program last; and at the end the program first, the sockets last: a driver may still be
-    /// filling them.
-    fn by_afxdp(&self) -> Result<Ended> {
+    fn workers(&self) -> u32 {
+        u32::try_from(self.settings.workers).unwrap_or(u32::MAX)
+    }
+
+    /// Sockets and their map first, the programs last: no frame is redirected to where nobody listens.
+    fn by_afxdp(&self) -> Result<AfXdp> {
         let Live { settings, interface, .. } = self;
-        if settings.capture.mode == CaptureMode::Tap && !settings.capture.take_over {
-            interface.refuse_if_in_use()?;
-        }
-        let workers = u32::try_from(settings.workers).unwrap_or(u32::MAX);
-        let mut kernel = Kernel::load(&Plan::new(settings, interface.queues, workers)?)?;
-        let gates =
-            (0..workers).map(|_| Ok(Box::new(kernel.tables()?) as Box<dyn Gate + Send>)).collect::<Result<_>>()?;
-        let grid = afxdp::open(interface, &settings.capture, gates)?;
+        let wire = match settings.capture.mode {
+            CaptureMode::Host => Some(PrivateWire::new(interface)?),
+            CaptureMode::Tap if settings.capture.take_over => None,
+            CaptureMode::Tap => interface.refuse_if_in_use().map(|()| None)?,
+        };
+        let tapped = wire.as_ref().map_or(interface, |wire| &wire.tapped);
+        let mut plan = Plan::new(settings, tapped.queues, self.workers())?;
+        plan.options.clone_to = wire.as_ref().map_or(0, |wire| wire.cloned_to.index);
+        let mut kernel = Kernel::load(&plan)?;
+        let gate = |_| Ok(Box::new(KernelGate::new(kernel.tables()?)) as Box<dyn Gate + Send>);
+        let gates = (0..self.workers()).map(gate).collect::<Result<_>>()?;
+        let grid = afxdp::open(tapped, &settings.capture, gates)?;
         for (slot, socket) in grid.sockets() {
             kernel.set_socket(slot, socket)?;
         }
-        let granted = grid.running;
-        let running = super::start(settings, grid.sources, LIVE, &self.stop)?;
-        let attached = kernel.attach_xdp(&interface.name, settings.capture.generic)?;
-        self.announce(&attached);
-        self.wait(&running);
-        kernel.detach();
-        self.stop.store(true, Ordering::Relaxed);
-        let finished = running.join()?;
-
-        let mut ledger = Ledger::default();
-        ledger::add_filter_stages(&mut ledger, &kernel.counters(Program::Xdp)?, &finished.losses(), finished.packets());
-        finished.add_worker_stage(&mut ledger);
-        let what = Capture {
-            source: "af_xdp",
-            zero_copy: Some(granted.zero_copy),
-            native: Some(attached.native),
-            queues: granted.queues,
-            workers: granted.workers,
-            ring_depth: Some(granted.ring),
-        };
-        Ok(conclude(&finished, ledger, what))
-    }
-
-    fn by_afpacket(&self) -> Result<Ended> {
-        Err(Error::new("capture by AF_PACKET", "not yet"))
-    }
-
-    fn announce(&self, attached: &Attached) {
-        let how = if attached.native { "native" } else { "generic" };
-        tracing::info!("watching {} ({how} XDP, {} workers)", self.interface.name, self.settings.workers);
-        if !attached.by_link {
-            tracing::warn!("this kernel has no XDP links: a sensor that is killed leaves its program behind");
+        let (granted, stop_workers) = (grid.running, Arc::new(AtomicBool::new(false)));
+        let running = super::start(settings, grid.sources, LIVE, &stop_workers)?;
+        let attached = kernel.attach_xdp(&tapped.name, settings.capture.generic).and_then(|attached| {
+            let cloning = if wire.is_some() { kernel.attach_tcx(&interface.name) } else { Ok(()) };
+            cloning.map(|()| attached)
+        });
+        match attached {
+            Ok(attached) => Ok(AfXdp { kernel, attached, granted, running, stop_workers, wire }),
+            Err(why) => {
+                kernel.detach();
+                stop_workers.store(true, Ordering::Relaxed);
+                running.join()?;
+                Err(why)
+            }
         }
     }
 
+    fn by_afpacket(&self) -> Result<Ended> {
+        let Live { settings, interface, .. } = self;
+        let plan = Plan::new(settings, 1, self.workers())?;
+        let filters = (0..self.workers()).map(|_| HostFilter::new(&plan)).collect();
+        let sources = afpacket::open(interface, &settings.capture, filters)?;
+        let stop_workers = Arc::new(AtomicBool::new(false));
+        let running = super::start(settings, sources, LIVE, &stop_workers)?;
+        tracing::info!("watching {} (AF_PACKET, {} workers)", interface.name, self.workers());
+        self.wait(&running);
+        stop_workers.store(true, Ordering::Relaxed);
+        let finished = running.join()?;
+
+        let mut ledger = Ledger::default();
+        let counts = ledger::of_filters(finished.sources.iter().map(|source| &**source.filter().counters()));
+        let losses = finished.losses();
+        let offered = ledger::total(&counts).saturating_add(losses.socket_full);
+        let fates = vec![("filter", ledger::total(&counts)), ("socket_full", losses.socket_full)];
+        ledger.stage("offered", offered, fates);
+        ledger::add_filter_stages(&mut ledger, &counts, &losses, finished.packets());
+        finished.add_worker_stage(&mut ledger);
+        let what = Capture { source: "af_packet", queues: 1, workers: self.workers(), ..Capture::default() };
+        Ok(conclude(&finished, ledger, what))
+    }
+
+    /// Waits until the run is over, for whatever reason.
     fn wait<S>(&self, running: &Running<S>) {
         let since = Instant::now();
         while !self.stop.load(Ordering::Relaxed) && !running.is_over() {
@@ -108,6 +145,47 @@ impl Live {
                 break;
             }
             thread::sleep(LOOK);
+        }
+    }
+}
+
+impl AfXdp {
+    /// Watches; and at the end the programs go first, the sockets last: a driver may still be filling them.
+    fn watch(mut self, live: &Live) -> Result<Ended> {
+        self.announce(live);
+        live.wait(&self.running);
+        self.kernel.detach();
+        self.stop_workers.store(true, Ordering::Relaxed);
+        let finished = self.running.join()?;
+
+        let mut ledger = Ledger::default();
+        let mut counts = self.kernel.counters(Program::Xdp)?;
+        if self.wire.is_some() {
+            let tapped = ledger::total(&counts);
+            counts = self.kernel.counters(Program::Tcx)?;
+            ledger::add_clone_stage(&mut ledger, &counts, tapped);
+            counts = self.kernel.counters(Program::Xdp)?;
+        }
+        ledger::add_filter_stages(&mut ledger, &counts, &finished.losses(), finished.packets());
+        finished.add_worker_stage(&mut ledger);
+        let what = Capture {
+            source: "af_xdp",
+            zero_copy: Some(self.granted.zero_copy),
+            native: Some(self.attached.native),
+            queues: self.granted.queues,
+            workers: self.granted.workers,
+            ring_depth: Some(self.granted.ring),
+        };
+        Ok(conclude(&finished, ledger, what))
+    }
+
+    fn announce(&self, live: &Live) {
+        let how = if self.attached.native { "native" } else { "generic" };
+        let copy = if self.granted.zero_copy { "zero-copy" } else { "copy" };
+        let beside = if self.wire.is_some() { ", beside the host's own traffic" } else { "" };
+        tracing::info!("watching {} ({how} XDP, {copy}, {} workers{beside})", live.interface.name, live.workers());
+        if !self.attached.by_link {
+            tracing::warn!("this kernel has no XDP links: a sensor that is killed leaves its program behind");
         }
     }
 }

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use portreeve_ebpf::Counter;
-
-use super::ledger::{self, Counts};
-use super::{Ended, Manner};
+use super::{Ended, Manner, ledger};
 use crate::capture::plan::Plan;
 use crate::capture::{Losses, pcap};
 use crate::collector::Order;
@@ -29,12 +26,7 @@ pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<At
     let finished = super::start(&settings, capture.sources, manner, stop)?.join()?;
 
     let mut ledger = Ledger::default();
-    let mut counts: Counts = [0; Counter::COUNT];
-    for source in &finished.sources {
-        for (sum, counter) in counts.iter_mut().zip(Counter::ALL) {
-            *sum += source.filter_counters().get(counter);
-        }
-    }
+    let counts = ledger::of_filters(finished.sources.iter().map(|source| source.filter_counters()));
     let fates = vec![("filter", ledger::total(&counts)), ("unsupported_link", capture.report.unsupported_link.get())];
     ledger.stage("offered", capture.report.packets.get(), fates);
     ledger::add_filter_stages(&mut ledger, &counts, &Losses::default(), finished.packets());
