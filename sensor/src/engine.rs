@@ -14,7 +14,7 @@ pub use replay::read;
 
 use crate::capture::{Losses, Source};
 use crate::collector::{Collected, Collector, Order};
-use crate::config::{PortTable, Settings};
+use crate::config::{PortTable, Settings, Steering};
 use crate::error::{Error, Result};
 use crate::event::EventStream;
 use crate::flow::shard::Shard;
@@ -71,13 +71,17 @@ where
     let mut collector = Collector::new(&settings.output, &settings.limits, manner.order)?;
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
+    let of = sources.len() as u32;
     for source in sources {
         let counted = Arc::new(WorkerStats::default());
         let (outbox, inbox) = outbox(settings.output.queue, manner.when_full, Arc::clone(&counted));
         collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
         let policy = EventStream::new(Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox), told);
-        let shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
+        let mut shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
+        if settings.capture.steering == Steering::Hash {
+            shard = shard.numbered(prepared.len() as u32, of);
+        }
         stats.push(Arc::clone(&counted));
         prepared.push(Worker { source, shard, stats: counted });
     }

@@ -121,7 +121,10 @@ impl Connection {
     }
 
     /// The input ends while this connection is open.
-    pub fn pending(&mut self, shared: &mut Shared<'_>) {
+    pub fn end_of_input(&mut self, shared: &mut Shared<'_>) {
+        if let Some(tcp) = &mut self.tcp {
+            tcp.end_of_input(&mut self.subject, shared);
+        }
         if self.tcp.as_ref().is_none_or(Tcp::is_open) {
             self.subject.raise(shared, ConnectionEvent::ConnectionPending);
         }

@@ -1,6 +1,7 @@
 //! Packets become connections, segments become streams. Knows nothing of any protocol above.
 
 mod connection;
+pub mod fragments;
 pub mod key;
 pub mod pool;
 mod ports;

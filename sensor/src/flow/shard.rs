@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portreeve_ebpf::address::shard_of;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Conn;
 use super::connection::{Connection, Fate};
+use super::fragments::{Fragments, Outcome};
 use super::key::{Direction, FlowKey, Transport};
 use super::pool::Pool;
 use super::ports::WatchedPorts;
@@ -17,7 +19,7 @@ use crate::analyzers::AnyAnalyzer;
 use crate::capture::{Frame, Gate};
 use crate::config::{PortTable, Settings, seconds};
 use crate::event::{ConnectionEvent, Handler};
-use crate::packet::{self, Body, Datagram, Ip, Packet, Reason, Refused, Segment};
+use crate::packet::{self, Body, Datagram, Fragment, Ip, Packet, Reason, Refused, Segment};
 use crate::record::{ConnId, Uid};
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
@@ -49,7 +51,10 @@ pub struct Shard<H: Handler> {
     table: Table<Connection>,
     wheel: Wheel,
     pool: Pool,
+    fragments: Fragments,
     looked: Timestamp,
+    /// Which shard this is, of how many.
+    place: Option<(u32, u32)>,
     /// Connections on ports that nobody watches: while there are none, other packets need no lookup.
     unwatched: usize,
 }
@@ -63,12 +68,21 @@ impl<H: Handler> Shard<H> {
             ports: WatchedPorts::new(ports),
             wheel: Wheel::new(capacity),
             pool: Pool::new(settings.limits.reassembly_bytes),
+            fragments: Fragments::new(&settings.limits, seconds(settings.timeouts.frag_timeout)),
             settings,
             handler,
             stats,
             looked: Timestamp::ZERO,
+            place: None,
             unwatched: 0,
         }
+    }
+
+    /// This is shard `index` of `of`: frames whose steering hash says otherwise are counted.
+    #[must_use]
+    pub fn numbered(mut self, index: u32, of: u32) -> Self {
+        self.place = Some((index, of));
+        self
     }
 
     /// Whatever handles the events.
@@ -80,6 +94,11 @@ impl<H: Handler> Shard<H> {
     pub fn on_frame(&mut self, frame: Frame<'_>, gate: &mut dyn Gate) {
         self.stats.counters.frames.inc();
         self.stats.counters.bytes.add(frame.wire_len as u64);
+        if let (Some(hash), Some((index, of))) = (frame.hash, self.place)
+            && shard_of(hash, of) != index
+        {
+            self.stats.counters.wrong_shard.inc();
+        }
         if frame.at < self.looked || frame.at.since(self.looked) >= LOOK_EVERY {
             self.look_at_timers(frame.at, gate);
         }
@@ -105,7 +124,7 @@ impl<H: Handler> Shard<H> {
             let mut shared = shared!(self, now, gate);
             if connection.run_deadlines(now, &mut shared) == Fate::Lives {
                 shared.now = now;
-                connection.pending(&mut shared);
+                connection.end_of_input(&mut shared);
             }
             let at = shared.now;
             self.drop_connection(id, at, gate);
@@ -129,7 +148,23 @@ impl<H: Handler> Shard<H> {
                     self.stats.outcomes.not_wanted.inc();
                 }
             }
-            Body::Fragment(_) => self.stats.outcomes.fragment_dropped.inc(),
+            Body::Fragment(part) => self.on_fragment(at, &packet.ip, part, gate),
+        }
+    }
+
+    fn on_fragment(&mut self, at: Timestamp, ip: &Ip, part: &Fragment<'_>, gate: &mut dyn Gate) {
+        let handler = &mut self.handler;
+        let mut odd = |name| handler.flow_weird(at, Some((ip.src, ip.dst)), name);
+        match self.fragments.add(at, ip, part, &mut self.pool, &mut odd) {
+            Outcome::Held => self.stats.outcomes.fragment_held.inc(),
+            Outcome::Dropped => self.stats.outcomes.fragment_dropped.inc(),
+            Outcome::Whole(mut whole) => {
+                match packet::decode_datagram(whole.ip, whole.protocol, &whole.payload, &self.settings.decode) {
+                    Ok(packet) => self.on_packet(at, &packet, gate),
+                    Err(refused) => self.on_refused(at, &refused),
+                }
+                self.pool.give_back(&mut whole.payload);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! The flow layer from the outside: hand-made packets in, events out.
 
+mod fragments;
 mod lab;
+mod streams;
 mod tcp;
 mod udp;

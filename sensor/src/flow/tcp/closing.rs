@@ -4,11 +4,11 @@ use super::{Side, Tcp};
 use crate::analyzers::Step;
 use crate::config::{Timeouts, seconds};
 use crate::event::ConnectionEvent;
-use crate::flow::Conn;
 use crate::flow::EndpointState::{Closed, Inactive, Reset, SynAckSent, SynSent};
 use crate::flow::connection::Fate;
 use crate::flow::key::Direction;
 use crate::flow::subject::{Shared, Subject};
+use crate::flow::{Conn, Endpoint};
 use crate::packet::Segment;
 use crate::time::Timestamp;
 
@@ -62,6 +62,7 @@ impl Tcp {
                 if self.finished || both_close || silent || orig == Reset || resp == Reset {
                     return Fate::Lives;
                 }
+                self.finished = true;
                 subject.raise(shared, ConnectionEvent::ConnectionPartialClose);
             }
             TcpTimer::Reset => {
@@ -98,7 +99,7 @@ impl Tcp {
             false => (&self.orig, &conn.orig),
         };
         let was_reset = conn.orig.state == Reset || conn.resp.state == Reset;
-        if !(self.orig.did_close && self.resp.did_close) {
+        if !(self.orig.did_close || self.resp.did_close) {
             let reversed = !segment.flags.ack
                 && conn.orig.state == SynAckSent
                 && conn.resp.state == Inactive
@@ -108,9 +109,28 @@ impl Tcp {
             }
             return Some(Some(if endpoint.state == SynSent { "SYN_seq_jump" } else { "active_connection_reuse" }));
         }
+        let is_active = |endpoint: &Endpoint, side: &Side| endpoint.state != Inactive && !side.did_close;
+        if was_reset {
+            return Some(None);
+        }
+        if is_active(&conn.orig, &self.orig) || is_active(&conn.resp, &self.resp) {
+            return Some(Some("active_connection_reuse"));
+        }
         let linger = seconds(shared.settings.timeouts.tcp_connection_linger);
-        let soon = shared.now.since(conn.last) < linger && !was_reset;
-        Some(soon.then_some("premature_connection_reuse"))
+        Some((shared.now.since(conn.last) < linger).then_some("premature_connection_reuse"))
+    }
+
+    /// The input ends: what a timer would have said is said now, because nothing will come that could prevent it.
+    pub fn end_of_input(&mut self, subject: &mut Subject, shared: &mut Shared<'_>) {
+        for (timer, kind) in [
+            (self.attempt, TcpTimer::Attempt),
+            (self.partial_close, TcpTimer::PartialClose),
+            (self.reset, TcpTimer::Reset),
+        ] {
+            if timer != Timestamp::NEVER && self.run_timer(kind, subject, shared) == Fate::Over {
+                self.finished = true;
+            }
+        }
     }
 
     /// A side has sent its FIN or RST.
