@@ -31,7 +31,7 @@ pub(super) enum Fate {
 
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, inactivity: Duration) -> Self {
-        let tcp = (conn.id.key.transport == Transport::Tcp).then(|| Tcp::new(analyzer.is_some()));
+        let tcp = (conn.id.key.transport == Transport::Tcp).then(Tcp::new);
         Connection { subject: Subject { conn, analyzer }, tcp, inactivity }
     }
 

@@ -77,19 +77,9 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// A stream that nobody listens to.
-    pub fn ended() -> Self {
-        Stream { ended: true, ..Stream::default() }
-    }
-
     /// The number of the next byte to deliver.
     pub fn next(&self) -> u64 {
         self.next
-    }
-
-    /// Whether nobody listens any more.
-    pub fn has_ended(&self) -> bool {
-        self.ended
     }
 
     /// What was delivered and never consumed.

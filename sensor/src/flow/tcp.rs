@@ -8,11 +8,11 @@ pub(super) use closing::TcpTimer;
 use side::Side;
 
 use super::key::Direction;
-use super::stream::{Sink, Stream};
+use super::stream::Sink;
 use super::subject::{Shared, Subject};
 use super::{Conn, EndpointState};
 use crate::analyzers::{AnyAnalyzer, Step};
-use crate::event::ConnectionEvent;
+use crate::event::{ConnectionEvent, Verdict};
 use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
 
@@ -50,12 +50,11 @@ struct Close {
 }
 
 impl Tcp {
-    /// The state of a connection of which nothing has been seen. Without an analyzer, nobody listens to its streams.
-    pub fn new(listens: bool) -> Self {
-        let side = || Side::new(if listens { Stream::default() } else { Stream::ended() });
+    /// The state of a connection of which nothing has been seen.
+    pub fn new() -> Self {
         Tcp {
-            orig: side(),
-            resp: side(),
+            orig: Side::default(),
+            resp: Side::default(),
             attempt: Timestamp::NEVER,
             partial_close: Timestamp::NEVER,
             reset: Timestamp::NEVER,
@@ -336,7 +335,7 @@ impl Tcp {
         let mut pool = std::mem::take(shared.pool);
         side.stream.on_ack(ack, &mut pool, &mut Listener { subject, shared, dir, reported, gaps: &mut side.gaps });
         *shared.pool = pool;
-        self.forget_ended(subject, shared);
+        self.forget_skipped(subject, shared);
     }
 
     /// Hands payload to its stream.
@@ -361,18 +360,14 @@ impl Tcp {
         let mut listener = Listener { subject, shared, dir, reported, gaps: &mut side.gaps };
         side.stream.on_data(first.max(1), payload, limits, &mut pool, &mut listener);
         *shared.pool = pool;
-        self.forget_ended(subject, shared);
+        self.forget_skipped(subject, shared);
     }
 
-    /// Once nobody listens, both streams give their buffers back.
-    fn forget_ended(&mut self, subject: &Subject, shared: &mut Shared<'_>) {
-        if subject.analyzer.is_none() {
-            for side in [&mut self.orig, &mut self.resp] {
-                if !side.forgotten {
-                    side.forgotten = true;
-                    side.stream.end(shared.pool);
-                }
-            }
+    /// Once policy skips the rest, both streams give their buffers back. (Without an analyzer, gaps are still counted.)
+    fn forget_skipped(&mut self, subject: &Subject, shared: &mut Shared<'_>) {
+        if subject.conn.verdict.has(Verdict::SKIP) {
+            self.orig.stream.end(shared.pool);
+            self.resp.stream.end(shared.pool);
         }
     }
 
@@ -413,7 +408,12 @@ struct Listener<'a, 'b> {
 impl Sink for Listener<'_, '_> {
     fn bytes(&mut self, bytes: &[u8]) -> Step {
         let dir = self.dir;
-        self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_stream(cx, dir, bytes))
+        match self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_stream(cx, dir, bytes)) {
+            Step::Done | Step::Violation(_) if !self.subject.conn.verdict.has(Verdict::SKIP) => {
+                Step::Consumed(bytes.len())
+            }
+            step => step,
+        }
     }
 
     fn gap(&mut self, seq: u64, length: u64) {

@@ -19,7 +19,7 @@ fn an_ordinary_connection() {
     assert_eq!(talk.names(), expected);
     talk.clock += 5_000;
     assert_eq!(talk.record(), pair("SF", "ShADaFf"));
-    assert_eq!(talk.lab.heard(), ["105005 ConnectionStateRemove"]);
+    assert_eq!(talk.lab.heard(), ["105007 ConnectionStateRemove"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::flow::stream::Stream;
 use crate::time::Timestamp;
 
 /// One side. Numbers are relative to its SYN, and do not wrap.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Side {
     pub stream: Stream,
     pub window: Window,
@@ -28,8 +28,6 @@ pub(super) struct Side {
     pub deferred: Option<bool>,
     /// The analyzer knows that nothing more will come.
     pub told_end: bool,
-    /// Its stream has given its buffers back.
-    pub forgotten: bool,
     pub last_time: Timestamp,
     pub rexmits: Scale,
     pub gaps: Scale,
@@ -96,30 +94,6 @@ impl Window {
 }
 
 impl Side {
-    pub fn new(stream: Stream) -> Self {
-        Side {
-            stream,
-            window: Window::default(),
-            previous: EndpointState::Inactive,
-            seen: false,
-            isn: 0,
-            last: 0,
-            acked: 0,
-            fin_seq: 0,
-            fins: 0,
-            rsts: 0,
-            did_close: false,
-            deferred: None,
-            told_end: false,
-            forgotten: false,
-            last_time: Timestamp::ZERO,
-            rexmits: Scale::default(),
-            gaps: Scale::default(),
-            zero_windows: Scale::default(),
-            noted: Noted::default(),
-        }
-    }
-
     /// Numbers begin with this segment: with its SYN, or as if a SYN had come just before it.
     pub fn begin(&mut self, seq: u32, syn: bool, occupied: i64) {
         self.isn = if syn { seq } else { seq.wrapping_sub(1) };
