@@ -30,8 +30,8 @@ pub(super) enum Fate {
 }
 
 impl Connection {
-    pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, inactivity: Duration) -> Self {
-        let tcp = (conn.id.key.transport == Transport::Tcp).then(Tcp::new);
+    pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, watched: bool, inactivity: Duration) -> Self {
+        let tcp = (conn.id.key.transport == Transport::Tcp).then(|| Tcp::new(watched));
         Connection { subject: Subject { conn, analyzer }, tcp, inactivity }
     }
 

@@ -302,7 +302,7 @@ impl<H: Handler> Shard<H> {
             Transport::Udp => seconds(timeouts.udp_inactivity_timeout),
         };
         let analyzer = service.map(AnyAnalyzer::new);
-        let mut connection = Connection::new(conn, analyzer, inactivity);
+        let mut connection = Connection::new(conn, analyzer, self.is_watched(&key), inactivity);
         let mut shared = shared!(self, at, gate);
         connection.subject.raise(&mut shared, ConnectionEvent::NewConnection);
         let id = self.table.insert(hashed, connection)?;

@@ -38,6 +38,8 @@ pub(super) struct Tcp {
     partial: bool,
     /// Something unusual was said about it.
     odd: bool,
+    /// It is on nobody's port: the capture filter may let its SYN, FIN and RST through, and nothing else.
+    sparse: bool,
 }
 
 /// What the state machine concludes from one segment.
@@ -51,7 +53,7 @@ struct Close {
 
 impl Tcp {
     /// The state of a connection of which nothing has been seen.
-    pub fn new() -> Self {
+    pub fn new(watched: bool) -> Self {
         Tcp {
             orig: Side::default(),
             resp: Side::default(),
@@ -62,6 +64,7 @@ impl Tcp {
             closed: false,
             partial: false,
             odd: false,
+            sparse: !watched,
         }
     }
 
@@ -325,6 +328,8 @@ impl Tcp {
     /// Hands an acknowledgement to the stream that it is about.
     fn acknowledge(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, ack: u64) {
         let partial = self.partial;
+        let closing = |side: &Side| side.fins > 0 || side.rsts > 0;
+        let filtered = self.sparse && (closing(&self.orig) || closing(&self.resp));
         let reported = self.reports_gaps(&subject.conn);
         let side = self.side_mut(dir);
         let ack = if side.fins > 0 && ack >= side.fin_seq { side.fin_seq - 1 } else { ack };
@@ -333,6 +338,9 @@ impl Tcp {
             return;
         }
         let mut pool = std::mem::take(shared.pool);
+        if filtered && side.stream.next() == 1 {
+            side.stream.end(&mut pool); // what was filtered is not missing
+        }
         side.stream.on_ack(ack, &mut pool, &mut Listener { subject, shared, dir, reported, gaps: &mut side.gaps });
         *shared.pool = pool;
         self.forget_skipped(subject, shared);
