@@ -14,6 +14,7 @@ use crate::config::OutputSettings;
 use crate::config::limits::Limits;
 use crate::error::{Error, Result};
 use crate::outbox::Inbox;
+use crate::policy::NoticesOnce;
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record};
 use crate::time::Timestamp;
@@ -90,7 +91,7 @@ impl Collector {
             inboxes: Vec::new(),
             merge: Merge::default(),
             services: LearnedServices::new(limits),
-            detectors: Vec::new(),
+            detectors: vec![Box::new(NoticesOnce::new(limits))],
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,
             now: Timestamp::ZERO,

@@ -4,6 +4,7 @@ mod conn;
 mod hot;
 mod memory;
 mod notice;
+mod once;
 mod portmap;
 mod weird;
 mod words;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use notice::Note;
+pub use once::NoticesOnce;
 
 use self::notice::{About, Decision, Notices};
 use self::portmap::PortmapState;

@@ -9,7 +9,7 @@ use super::words::{Words, put};
 use super::{Note, Policy, Seen};
 use crate::config::Settings;
 use crate::config::sets::WeirdAction;
-use crate::record::{ConnId, Uid, WeirdRecord};
+use crate::record::{ConnId, Fact, Message, Uid, WeirdRecord};
 use crate::time::Timestamp;
 
 /// Names whose action is softer for clients in `RPC_okay_nets`: the manual's `RPC_weird_action_filter`.
@@ -103,7 +103,7 @@ impl Policy {
             self.stats.counters.weirds_suppressed.inc();
             return;
         };
-        let notice = self.weird_notice_is_due(now, &subject, name, action);
+        let notice = action != WeirdAction::File;
         let record = WeirdRecord {
             ts: now,
             id: subject.id,
@@ -116,22 +116,38 @@ impl Policy {
         };
         self.write(now, record);
         if notice {
-            self.weird_activity(now, &subject, (name, addl), listed.is_none());
+            self.weird_activity(now, &subject, (name, addl), listed);
         }
     }
 
-    fn weird_activity(&mut self, now: Timestamp, subject: &Subject, weird: (&str, &[u8]), unknown: bool) {
-        if self.notices.decide(now, Note::WeirdActivity, About::default()) != Decision::Due {
+    /// The notice that the action asks for. Per originator and once, the collector knows whether another worker was first.
+    fn weird_activity(
+        &mut self,
+        now: Timestamp,
+        subject: &Subject,
+        weird: (&'static str, &[u8]),
+        listed: Option<WeirdAction>,
+    ) {
+        let (name, _) = weird;
+        let action = listed.unwrap_or(WeirdAction::NoticeAlways);
+        let first = self.weird_notice_is_due(now, subject, name, action);
+        if !first || self.notices.decide(now, Note::WeirdActivity, About::default()) != Decision::Due {
             return;
         }
         self.scratch.clear();
-        if unknown {
+        if listed.is_none() {
             self.scratch.extend_from_slice(b"** ");
         }
         weird_line(Words { sets: &self.sets }, subject, weird, &mut self.scratch);
-        let mut record = self.notices.record(now, Note::WeirdActivity, subject.id.as_ref(), &self.scratch);
-        (record.src, record.dst) = (subject.src, subject.dst);
-        self.write(now, record);
+        let mut notice = self.notices.record(now, Note::WeirdActivity, subject.id.as_ref(), &self.scratch);
+        (notice.src, notice.dst) = (subject.src, subject.dst);
+        let who = subject.src.filter(|_| action == WeirdAction::NoticePerOrig);
+        if matches!(action, WeirdAction::NoticePerOrig | WeirdAction::NoticeOnce) {
+            let keep = Duration::from_secs(self.settings.weird.notice_memory_seconds);
+            self.outbox.push(Message::fact(now, Fact::NoticeOnce { notice, who, what: name, keep }));
+        } else {
+            self.write(now, notice);
+        }
     }
 
     /// Whether this one is written, and how many before it were not.

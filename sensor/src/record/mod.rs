@@ -184,7 +184,7 @@ impl Message {
 
     /// Notices are the last to be lost.
     pub fn is_notice(&self) -> bool {
-        matches!(self.content, Content::Record(Record::Notice(_)))
+        matches!(self.content, Content::Record(Record::Notice(_)) | Content::Fact(Fact::NoticeOnce { .. }))
     }
 }
 
@@ -212,5 +212,16 @@ pub enum Fact {
         server: IpAddr,
         /// The RPC program.
         program: u32,
+    },
+    /// A notice that is to be written unless another worker has given the same.
+    NoticeOnce {
+        /// The notice.
+        notice: Box<NoticeRecord>,
+        /// The host that it is given once for; none: once at all.
+        who: Option<IpAddr>,
+        /// What tells several of its kind apart.
+        what: &'static str,
+        /// How long the next is not written.
+        keep: Duration,
     },
 }

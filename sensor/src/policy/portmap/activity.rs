@@ -23,23 +23,21 @@ impl Policy {
         about: Option<Annotation>,
         excuse: Excuse,
     ) {
-        let excuse = excuse.or_else(|| self.do_not_complain(access.tag, true));
+        let excuse = self.do_not_complain(access.tag, true).or(excuse);
         if seen.conn.id.key.transport == Transport::Udp {
             self.check_hot(seen, Moment::Established);
         }
-        if let Some(about) = about {
+        if let Some(about) = about.clone() {
             self.append_call(seen.conn, about);
         }
         self.label(seen.conn, access.tag);
         self.check_hot(seen, Moment::Finished);
-        self.pm_activity(seen, access, excuse);
+        self.pm_activity(seen, access, about, excuse);
     }
 
     /// A call that failed, or was never answered.
     pub(super) fn pm_attempt(&mut self, seen: &mut Seen<'_>, access: Access<'_>, about: &str, excuse: Excuse) {
-        let excuse = excuse
-            .or_else(|| self.do_not_complain(access.tag, false))
-            .or_else(|| (!self.settings.portmap.report_failed_attempts).then_some("failed attempt"));
+        let excuse = self.do_not_complain(access.tag, false).or(excuse);
         if seen.conn.id.key.transport == Transport::Udp {
             self.check_hot(seen, Moment::Attempted);
         }
@@ -47,20 +45,30 @@ impl Policy {
         let status = access.call.status.text();
         let blank = if about.is_empty() { "" } else { " " };
         let about = text(format_args!("{about}{blank}({status})"), self.settings.limits.text_bytes);
-        self.append_call(seen.conn, Annotation::Call(about));
-        self.pm_activity(seen, access, excuse);
+        let about = Annotation::Call(about);
+        self.append_call(seen.conn, about.clone());
+        if self.settings.portmap.report_failed_attempts {
+            self.pm_activity(seen, access, Some(about), excuse);
+        } else {
+            self.log_portmap(seen, access, excuse.unwrap_or("failed attempt"));
+        }
     }
 
     /// Reports the call unless something excuses it or it was reported before, and logs it in any case.
-    fn pm_activity(&mut self, seen: &mut Seen<'_>, access: Access<'_>, excuse: Excuse) {
+    fn pm_activity(&mut self, seen: &mut Seen<'_>, access: Access<'_>, about: Option<Annotation>, excuse: Excuse) {
         let reason = match excuse {
             Some(excuse) if seen.conn.hot == 0 => excuse,
-            _ => self.sensitive_portmapper_access(seen, &access),
+            _ => self.sensitive_portmapper_access(seen, &access, about),
         };
         self.log_portmap(seen, access, reason);
     }
 
-    fn sensitive_portmapper_access(&mut self, seen: &Seen<'_>, access: &Access<'_>) -> &'static str {
+    fn sensitive_portmapper_access(
+        &mut self,
+        seen: &Seen<'_>,
+        access: &Access<'_>,
+        call: Option<Annotation>,
+    ) -> &'static str {
         let program = access.program.map_or(u64::MAX, u64::from);
         let about = About::pair(&seen.conn.id, (access.tag_number(), program));
         let exploited = access.program.and_then(|program| self.sets.RPC_exploited_programs.0.get(&program));
@@ -71,6 +79,11 @@ impl Policy {
             words.id_string(out, &conn.id.key);
             put(out, format_args!(" {tag}: "));
             words.addl(out, &conn.addl);
+            // Where the annotations are cut, the call that the notice is about is still told.
+            if let Some(call) = call.filter(|call| !conn.addl.contains(call)) {
+                out.push(b' ');
+                words.annotation(out, &call);
+            }
             exploited
         });
         match decision {

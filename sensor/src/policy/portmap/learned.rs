@@ -234,3 +234,105 @@ fn expectation(addr: IpAddr, port: u16, transport: Transport, mode: ExpectationM
 fn same(a: &Expectation, b: &Expectation) -> bool {
     (a.addr, a.port, a.transport) == (b.addr, b.port, b.transport)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{BypassReason, Bypassed};
+    use crate::flow::key::FlowKey;
+
+    #[derive(Default)]
+    struct Notebook {
+        expected: Vec<u16>,
+        gone: Vec<u16>,
+    }
+
+    impl Gate for Notebook {
+        fn expect(&mut self, expectation: Expectation) {
+            self.expected.push(expectation.port);
+        }
+
+        fn unexpect(&mut self, expectation: Expectation) {
+            self.gone.push(expectation.port);
+        }
+
+        fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
+
+        fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
+            Bypassed::default()
+        }
+    }
+
+    fn learned(change: impl FnOnce(&mut Settings)) -> Learned {
+        let mut settings = Settings::default();
+        (settings.limits.learned_servers, settings.limits.policy_hosts) = (8, 8);
+        change(&mut settings);
+        Learned::new(&settings)
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_parts(seconds, 0)
+    }
+
+    fn port(server: u8, port: u16) -> Endpoint {
+        Endpoint { server: [10, 0, 0, server].into(), port, transport: Transport::Udp }
+    }
+
+    /// Learns and asks, and says what the capture filter was told.
+    fn told(learned: &mut Learned, now: u64, client: u8, endpoints: &[Endpoint]) -> Notebook {
+        let (mut gate, stats) = (Notebook::default(), WorkerStats::default());
+        for endpoint in endpoints {
+            learned.learn(at(now), *endpoint, 100_232);
+            learned.expect(at(now), [10, 9, 9, client].into(), *endpoint, ExpectationMode::Full, &stats);
+        }
+        learned.settle(at(now), &mut gate, &stats);
+        gate
+    }
+
+    #[test]
+    fn one_server_and_one_client_get_so_much_and_no_more() {
+        let many: Vec<Endpoint> = (1..=20).map(|n| port(1, 1000 + n)).collect();
+        let mut learned = learned(|settings| {
+            (settings.limits.rpc_expectations_per_server, settings.limits.rpc_expectations_per_client) = (4, 6);
+        });
+        assert_eq!(told(&mut learned, 1, 1, &many).expected, [1001, 1002, 1003, 1004]);
+        let others: Vec<Endpoint> = (2..=6).map(|server| port(server, 900)).collect();
+        assert_eq!(told(&mut learned, 2, 1, &others).expected.len(), 2, "the client's hour is used up");
+        assert_eq!(told(&mut learned, 3, 2, &others[3..]).expected.len(), 2, "another client's is not");
+        assert_eq!(told(&mut learned, 3700, 1, &[port(7, 1)]).expected.len(), 1, "nor the next hour");
+    }
+
+    #[test]
+    fn the_oldest_gives_way_and_what_is_not_renewed_ends() {
+        let mut learned = learned(|settings| {
+            (settings.limits.rpc_expectations, settings.limits.learned_service_seconds) = (2, 100);
+        });
+        let gate = told(&mut learned, 1, 1, &[port(1, 1), port(1, 2), port(1, 3)]);
+        assert_eq!((gate.expected, gate.gone), (vec![1, 2, 3], vec![1]));
+        assert!(told(&mut learned, 50, 1, &[port(1, 3)]).expected.is_empty(), "known already");
+        let gate = told(&mut learned, 101, 1, &[]);
+        assert_eq!((gate.expected, gate.gone), (vec![], vec![2]), "3 was named again at 50");
+        assert_eq!(told(&mut learned, 150, 1, &[]).gone, [3]);
+    }
+
+    #[test]
+    fn an_unset_takes_the_port_back() {
+        let mut learned = learned(|_| {});
+        told(&mut learned, 1, 1, &[port(1, 700)]);
+        assert_eq!(learned.programs(at(2), [10, 0, 0, 1].into(), 700, Transport::Udp), [100_232]);
+        learned.forget(at(2), [10, 0, 0, 1].into(), 100_232);
+        assert_eq!(told(&mut learned, 2, 1, &[]).gone, [700]);
+        assert!(learned.programs(at(2), [10, 0, 0, 1].into(), 700, Transport::Udp).is_empty());
+        assert!(learned.outstanding.is_empty());
+    }
+
+    #[test]
+    fn a_server_that_names_ports_without_end_keeps_the_newest() {
+        let mut learned = learned(|settings| settings.limits.learned_services_per_server = 3);
+        for n in 1..=10 {
+            assert_eq!(learned.learn(at(n.into()), port(1, n), 7) == Lesson::TooMany, n > 3);
+        }
+        let known = |n| !learned.programs(at(10), [10, 0, 0, 1].into(), n, Transport::Udp).is_empty();
+        assert_eq!((1..=10).filter(|&n| known(n)).collect::<Vec<_>>(), [8, 9, 10]);
+    }
+}

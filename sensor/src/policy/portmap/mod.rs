@@ -108,7 +108,7 @@ impl Policy {
 
     fn pm_request_null(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>) {
         let access = Access::new("pm_null", call);
-        self.pm_request(seen, access, None, Some("pm_null"));
+        self.pm_request(seen, access, None, Some("harmless"));
     }
 
     fn pm_request_set(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>, m: &PmMapping<'_>, success: bool) {
