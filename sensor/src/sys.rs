@@ -296,6 +296,11 @@ impl PacketSocket {
         set_socket_option(self, libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)
     }
 
+    /// Another handle to the same socket.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(PacketSocket)
+    }
+
     /// Sends one frame, link header included.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         nix::sys::socket::send(self.0.as_raw_fd(), frame, nix::sys::socket::MsgFlags::empty())?;

@@ -10,7 +10,6 @@ use etherparse::PacketBuilder;
 
 use portreeve::capture::afpacket;
 use portreeve::capture::afxdp::{self, Grid};
-use portreeve::capture::filter::HostFilter;
 use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Losses, Source, Wait};
 use portreeve::config::CaptureSettings;
 use portreeve::flow::key::FlowKey;
@@ -18,7 +17,7 @@ use portreeve::host::PrivateWire;
 use portreeve::kernel::{Kernel, Plan};
 use portreeve::nic::Interface;
 use portreeve::sys::PacketSocket;
-use portreeve_ebpf::{Options, Ports, Transport, pair_hash, shard_of};
+use portreeve_ebpf::{Counter, Options, Ports, Transport, pair_hash, shard_of};
 use portreeve_tests::lab::Lab;
 
 const SEED: u64 = 0x5eed;
@@ -295,17 +294,38 @@ fn packet_sockets_bring_the_same() {
         let Some(lab) = Lab::enter() else { return };
         lab.wire("here", "there", 1);
         let interface = Interface::find("there").expect("the lab has made it");
-        let plan = plan(1, workers);
-        let filters = (0..workers).map(|_| HostFilter::new(&plan)).collect();
         let settings = CaptureSettings { socket_bytes: 8 << 20, ..CaptureSettings::default() };
-        let mut sources = afpacket::open(&interface, &settings, filters).expect("root may open packet sockets");
+        let mut sources = afpacket::open(&interface, &settings, &plan(1, workers)).expect("root may open them").sources;
         // Without XDP the frames pass the backlog of a CPU, which holds 1000.
         let load = Load { count: 20_000, pairs: 1_000, window: 512 };
         let seen = play(&mut sources, &lab.sender("here"), load);
         assert_all_came(&seen, load);
         assert_in_order(&seen);
         assert!(sources.iter().all(|source| source.losses() == Losses::default()));
+        let counted: u64 = sources.iter().map(|source| source.filter_counters().get(Counter::Port)).sum();
+        assert_eq!(counted, load.count);
     }
+}
+
+#[test]
+fn what_came_before_a_packet_socket_was_shut_is_still_seen() {
+    let Some(lab) = Lab::enter() else { return };
+    lab.wire("here", "there", 1);
+    let interface = Interface::find("there").expect("the lab has made it");
+    let settings = CaptureSettings { socket_bytes: 4 << 20, ..CaptureSettings::default() };
+    let mut capture = afpacket::open(&interface, &settings, &plan(1, 1)).expect("root may open them");
+    let sender = lab.sender("here");
+    let send = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            sender.send(&Datagram::nth(number, 10).frame()).expect("the wire takes a frame");
+        }
+    };
+    send(0..100);
+    capture.intake.shut();
+    send(100..200);
+    let mut seen = Seen::default();
+    while capture.sources[0].drain(&mut |frame, _| seen.frame(&frame, 10, (0, 1))) > 0 {}
+    assert_eq!((seen.frames, seen.damaged), (100, 0));
 }
 
 #[test]
@@ -350,9 +370,8 @@ fn a_packet_socket_ends_when_its_interface_goes() {
         let Some(lab) = Lab::enter() else { return };
         lab.wire("here", "there", 1);
         let interface = Interface::find("there").expect("the lab has made it");
-        let filters = vec![HostFilter::new(&plan(1, 1))];
         let settings = CaptureSettings { socket_bytes: 4 << 20, ..CaptureSettings::default() };
-        let mut sources = afpacket::open(&interface, &settings, filters).expect("root may open packet sockets");
+        let mut sources = afpacket::open(&interface, &settings, &plan(1, 1)).expect("root may open them").sources;
         let why = ends(&lab, sources.first_mut().expect("one worker"), command);
         assert!(why.contains(reason), "{command}: {why}");
     }

@@ -10,10 +10,13 @@ mod ring;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::thread::sleep;
 use std::time::Duration;
 
 use self::ring::Ring;
-use super::filter::HostFilter;
+use super::filter::{FilterCounters, ShardFilter};
+use super::plan::Plan;
 use super::watch::Watch;
 use super::{Frame, Gate, Link, Losses, Source, Wait};
 use crate::config::CaptureSettings;
@@ -31,18 +34,44 @@ pub struct AfPacket {
     /// On the loopback interface every packet passes twice: sent, and received.
     ignore_outgoing: bool,
     batch: usize,
-    filter: HostFilter,
+    filter: ShardFilter,
     watch: Watch,
     ended: Option<String>,
     /// The kernel's count begins anew whenever it is read.
     dropped: Cell<u64>,
 }
 
-/// Opens a source for each filter. With more than one, both directions of a pair of hosts come to the same.
+/// The sources of one interface.
+#[derive(Debug)]
+pub struct Capture {
+    /// One per worker.
+    pub sources: Vec<AfPacket>,
+    /// Ends what comes in, while the workers have the sources.
+    pub intake: Intake,
+}
+
+/// The way in, for whoever starts and stops.
+#[derive(Debug)]
+pub struct Intake(Vec<PacketSocket>);
+
+impl Intake {
+    /// Lets no more frames in. Afterwards the workers find all that came before in their rings: the kernel hands over the last blocks
+    /// while this waits for a moment.
+    pub fn shut(&self) {
+        for socket in &self.0 {
+            if let Err(why) = fanout::shut(socket) {
+                tracing::warn!("a packet socket cannot be shut: {why}");
+            }
+        }
+        sleep(Duration::from_millis(4 * u64::from(ring::RETIRE_MILLIS)));
+    }
+}
+
+/// Opens a source for each worker of the plan. Both directions of a pair of hosts come to the same.
 ///
 /// # Errors
 /// If the interface is of a kind that is not understood, or the kernel refuses: no privilege, no memory.
-pub fn open(interface: &Interface, settings: &CaptureSettings, filters: Vec<HostFilter>) -> Result<Vec<AfPacket>> {
+pub fn open(interface: &Interface, settings: &CaptureSettings, plan: &Plan) -> Result<Capture> {
     let failed = |why: io::Error| {
         let error = Error::new(format!("open a packet socket on {}", interface.name), &why);
         match why.raw_os_error() {
@@ -52,6 +81,7 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, filters: Vec<Host
         }
     };
     let link = link_of(interface)?;
+    let filters = ShardFilter::all(plan);
     let count = filters.len().max(1);
     let mut sources = Vec::with_capacity(count);
     for filter in filters {
@@ -77,10 +107,11 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, filters: Vec<Host
     }
     let sockets: Vec<&PacketSocket> = sources.iter().map(|source| &source.socket).collect();
     fanout::join(&sockets).map_err(failed)?;
+    let intake = sockets.iter().map(|socket| socket.try_clone()).collect::<io::Result<_>>().map_err(failed)?;
     for socket in sockets {
         fanout::unshut(socket).map_err(failed)?;
     }
-    Ok(sources)
+    Ok(Capture { sources, intake: Intake(intake) })
 }
 
 /// What frames begin with on this kind of interface.
@@ -113,9 +144,9 @@ fn statistics(socket: &PacketSocket) -> io::Result<libc::tpacket_stats_v3> {
 }
 
 impl AfPacket {
-    /// The filter, with its counters.
-    pub fn filter(&self) -> &HostFilter {
-        &self.filter
+    /// What its filter counts.
+    pub fn filter_counters(&self) -> &Arc<FilterCounters> {
+        self.filter.counters()
     }
 
     fn sleep(&self, limit: Duration) -> bool {
@@ -131,9 +162,10 @@ impl AfPacket {
 }
 
 impl Source for AfPacket {
+    /// The number returned includes the frames that the filter kept back: 0 means that the ring is empty.
     fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
         let AfPacket { ring, filter, link, ignore_outgoing, .. } = self;
-        let mut wanted = 0_usize;
+        filter.hear();
         ring.show(self.batch, |packet| {
             if *ignore_outgoing && packet.outgoing {
                 return;
@@ -141,11 +173,9 @@ impl Source for AfPacket {
             let frame =
                 Frame { at: packet.at, link: *link, bytes: packet.bytes, wire_len: packet.wire_len, hash: None };
             if filter.admits(&frame) {
-                wanted = wanted.saturating_add(1);
                 on_frame(frame, filter);
             }
-        });
-        wanted
+        })
     }
 
     fn now(&self) -> Timestamp {

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Bytes of a block; a frame, of however many merged segments, fits in one.
 const BLOCK: usize = 1 << 20;
 /// A block that is not full is handed over after so many milliseconds.
-const RETIRE_MILLIS: u32 = 5;
+pub(super) const RETIRE_MILLIS: u32 = 5;
 /// Room in front of each frame, into which the addresses move when the VLAN tag is put back between them and the EtherType.
 const TAG_ROOM: u32 = 4;
 const ADDRESSES: usize = 12;

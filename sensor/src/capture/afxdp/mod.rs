@@ -20,7 +20,7 @@ use super::{Frame, Gate, Link, Losses, Source, Wait};
 use crate::config::{CaptureSettings, Steering};
 use crate::error::{Error, Result};
 use crate::nic::Interface;
-use crate::sys::monotonic_nanos;
+use crate::sys::{PacketSocket, monotonic_nanos};
 use crate::time::Timestamp;
 
 /// How long to sleep at most while frames are still to be given back.
@@ -66,8 +66,11 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dy
         let why = format!("{} has {} queues, and there are {workers} workers", interface.name, interface.queues);
         return Err(Error::new("steer by queue", why).hint("Use as many workers as queues, or steering = \"hash\"."));
     }
-    let mut sources =
-        gates.into_iter().map(|gate| AfXdp::new(interface, settings, gate)).collect::<Result<Vec<_>>>()?;
+    let promiscuous = promiscuity(interface, settings)?;
+    let mut sources = gates
+        .into_iter()
+        .map(|gate| AfXdp::new(interface, settings, gate, promiscuous.clone()))
+        .collect::<Result<Vec<_>>>()?;
     let mut plan = Plan::new(interface, settings)?;
     let mut running = None;
     for queue in 0..interface.queues {
@@ -93,6 +96,20 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dy
     Ok(Grid { sources, running })
 }
 
+/// What keeps the interface promiscuous as long as there is a source, if the settings ask for it.
+fn promiscuity(interface: &Interface, settings: &CaptureSettings) -> Result<Option<Arc<PacketSocket>>> {
+    if !settings.promiscuous {
+        return Ok(None);
+    }
+    let failed = |why| {
+        Error::new(format!("make {} promiscuous", interface.name), why)
+            .hint("Run as root, or with CAP_NET_RAW and CAP_NET_ADMIN.")
+    };
+    let socket = PacketSocket::silent(interface.index).map_err(failed)?;
+    socket.make_promiscuous(interface.index).map_err(failed)?;
+    Ok(Some(Arc::new(socket)))
+}
+
 impl Grid {
     /// Every socket with its place in the XDP program's socket map.
     pub fn sockets(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
@@ -113,10 +130,17 @@ pub struct AfXdp {
     watch: Watch,
     ended: Option<String>,
     gate: Box<dyn Gate + Send>,
+    /// Keeps the interface promiscuous.
+    _promiscuous: Option<Arc<PacketSocket>>,
 }
 
 impl AfXdp {
-    fn new(interface: &Interface, settings: &CaptureSettings, gate: Box<dyn Gate + Send>) -> Result<Self> {
+    fn new(
+        interface: &Interface,
+        settings: &CaptureSettings,
+        gate: Box<dyn Gate + Send>,
+        promiscuous: Option<Arc<PacketSocket>>,
+    ) -> Result<Self> {
         Ok(AfXdp {
             sockets: Vec::new(),
             batch: settings.batch.clamp(1, 4096) as usize,
@@ -126,6 +150,7 @@ impl AfXdp {
             watch: Watch::new(interface)?,
             ended: None,
             gate,
+            _promiscuous: promiscuous,
         })
     }
 
