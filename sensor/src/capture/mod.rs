@@ -6,6 +6,7 @@ mod clock;
 mod contract;
 pub mod filter;
 pub mod gate;
+pub mod kernel_gate;
 pub mod pcap;
 pub mod plan;
 mod watch;

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Ended, Finished, Manner, Running, ledger};
-use crate::capture::filter::HostFilter;
 use crate::capture::kernel_gate::KernelGate;
 use crate::capture::plan::Plan;
 use crate::capture::{Gate, Source, afpacket, afxdp};
@@ -116,17 +115,17 @@ impl Live {
     fn by_afpacket(&self) -> Result<Ended> {
         let Live { settings, interface, .. } = self;
         let plan = Plan::new(settings, 1, self.workers())?;
-        let filters = (0..self.workers()).map(|_| HostFilter::new(&plan)).collect();
-        let sources = afpacket::open(interface, &settings.capture, filters)?;
+        let afpacket::Capture { sources, intake } = afpacket::open(interface, &settings.capture, &plan)?;
         let stop_workers = Arc::new(AtomicBool::new(false));
         let running = super::start(settings, sources, LIVE, &stop_workers)?;
         tracing::info!("watching {} (AF_PACKET, {} workers)", interface.name, self.workers());
         self.wait(&running);
+        intake.shut();
         stop_workers.store(true, Ordering::Relaxed);
         let finished = running.join()?;
 
         let mut ledger = Ledger::default();
-        let counts = ledger::of_filters(finished.sources.iter().map(|source| &**source.filter().counters()));
+        let counts = ledger::of_filters(finished.sources.iter().map(|source| &**source.filter_counters()));
         let losses = finished.losses();
         let offered = ledger::total(&counts).saturating_add(losses.socket_full);
         let fates = vec![("filter", ledger::total(&counts)), ("socket_full", losses.socket_full)];

@@ -1,0 +1,57 @@
+//! The gate of AF_XDP: requests go straight into the kernel program's maps.
+
+use std::io;
+
+use super::{BypassReason, Bypassed, Expectation, Gate};
+use crate::flow::key::FlowKey;
+use crate::kernel::KernelTables;
+
+/// One worker's handle to the kernel program's tables. An expectation of one worker holds for all, because they share the maps.
+pub struct KernelGate {
+    tables: KernelTables,
+    refused: u64,
+}
+
+impl KernelGate {
+    /// A gate in front of these tables.
+    pub fn new(tables: KernelTables) -> Self {
+        KernelGate { tables, refused: 0 }
+    }
+
+    /// The tables give way to the newest by themselves, so a refusal is the kernel short of memory. The packets concerned are then not
+    /// captured, or not kept out; the first refusal is told, since nothing else would show it.
+    fn note<T>(&mut self, result: io::Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(why) => {
+                if self.refused == 0 {
+                    tracing::warn!("the kernel refuses a change to the capture filter: {why}");
+                }
+                self.refused = self.refused.saturating_add(1);
+                None
+            }
+        }
+    }
+}
+
+impl Gate for KernelGate {
+    fn expect(&mut self, expectation: Expectation) {
+        let result = self.tables.expect(&expectation.endpoint(), expectation.wanted());
+        self.note(result);
+    }
+
+    fn unexpect(&mut self, expectation: Expectation) {
+        let result = self.tables.forget(&expectation.endpoint());
+        self.note(result);
+    }
+
+    fn bypass(&mut self, key: &FlowKey, why: BypassReason) {
+        let result = self.tables.bypass(&key.connection(), why.number());
+        self.note(result);
+    }
+
+    fn unbypass(&mut self, key: &FlowKey) -> Bypassed {
+        let result = self.tables.end_bypass(&key.connection());
+        self.note(result).flatten().map(Bypassed::from).unwrap_or_default()
+    }
+}
