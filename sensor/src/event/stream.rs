@@ -1,6 +1,7 @@
 //! The event stream that `--events` writes: every event under the manual's name, before its handler sees it.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::{ConnectionEvent, Event, Handler, Out, Verdict};
 use crate::analyzers::Service;
@@ -36,6 +37,10 @@ impl<H: Handler> Handler for EventStream<H> {
 
     fn expected(&self, key: &FlowKey) -> Option<Service> {
         self.handler.expected(key)
+    }
+
+    fn flow_weird(&mut self, now: Timestamp, hosts: Option<(IpAddr, IpAddr)>, name: &'static str) {
+        self.handler.flow_weird(now, hosts, name);
     }
 
     fn settle(&mut self, gate: &mut dyn Gate) {

@@ -237,7 +237,7 @@ fn is_sound(ip: &Ip, part: &Fragment<'_>, odd: &mut dyn FnMut(&'static str)) -> 
     ];
     oddities.into_iter().filter(|(is, _)| *is).for_each(|(_, name)| odd(name));
     // Only the last fragment may end anywhere but on a multiple of eight (RFC 791 section 3.2).
-    let aligned = !part.more || part.payload_len % 8 == 0;
+    let aligned = !part.more || part.payload_len.is_multiple_of(8);
     part.payload.len() == part.payload_len && part.payload_len > 0 && end <= LARGEST && aligned
 }
 

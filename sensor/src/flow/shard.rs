@@ -135,7 +135,7 @@ impl<H: Handler> Shard<H> {
     fn on_packet(&mut self, at: Timestamp, packet: &Packet<'_>, gate: &mut dyn Gate) {
         match &packet.body {
             Body::Udp(datagram) => {
-                if self.on_datagram(at, &packet.ip, datagram, gate) {
+                if self.on_datagram(at, packet, datagram, gate) {
                     self.stats.outcomes.udp.inc();
                 } else {
                     self.stats.outcomes.not_wanted.inc();
@@ -184,10 +184,16 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Whether the datagram belongs to a flow that is wanted.
-    fn on_datagram(&mut self, at: Timestamp, ip: &Ip, datagram: &Datagram<'_>, gate: &mut dyn Gate) -> bool {
+    fn on_datagram(
+        &mut self,
+        at: Timestamp,
+        packet: &Packet<'_>,
+        datagram: &Datagram<'_>,
+        gate: &mut dyn Gate,
+    ) -> bool {
         let key = FlowKey {
-            orig_h: ip.src,
-            resp_h: ip.dst,
+            orig_h: packet.ip.src,
+            resp_h: packet.ip.dst,
             orig_p: datagram.src_port,
             resp_p: datagram.dst_port,
             transport: Transport::Udp,
@@ -195,7 +201,10 @@ impl<H: Handler> Shard<H> {
         let Some((id, direction)) = self.find_or_open(at, key, None, gate) else { return false };
         let Some(connection) = self.table.get_mut(id) else { return false };
         let mut shared = shared!(self, at, gate);
-        connection.on_datagram(&mut shared, ip, direction, datagram);
+        if let Some(name) = packet.oddity {
+            connection.subject.weird(&mut shared, name);
+        }
+        connection.on_datagram(&mut shared, &packet.ip, direction, datagram);
         self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
     }

@@ -1,18 +1,18 @@
 //! TCP: what each segment means for its connection. Numbers first, then states, then bytes, then closing.
 
 mod closing;
+mod listener;
 mod side;
 mod states;
 
 pub(super) use closing::TcpTimer;
+use listener::Listener;
 use side::Side;
 
 use super::key::Direction;
-use super::stream::Sink;
 use super::subject::{Shared, Subject};
 use super::{Conn, EndpointState};
-use crate::analyzers::{AnyAnalyzer, Step};
-use crate::event::{ConnectionEvent, Verdict};
+use crate::event::Verdict;
 use crate::packet::{Flags, Segment};
 use crate::time::Timestamp;
 
@@ -75,7 +75,7 @@ impl Tcp {
 
     /// Whether its end has not been seen.
     pub fn is_open(&self) -> bool {
-        !self.finished && !(self.orig.did_close && self.resp.did_close)
+        !(self.finished || self.orig.did_close && self.resp.did_close)
     }
 
     /// One segment.
@@ -401,72 +401,4 @@ fn occupied(segment: &Segment<'_>) -> i64 {
     let flags = segment.flags;
     let data = if flags.rst { 0 } else { segment.payload_len as i64 };
     data + i64::from(flags.syn) + i64::from(flags.fin)
-}
-
-/// Where the bytes of one direction go.
-struct Listener<'a, 'b> {
-    subject: &'a mut Subject,
-    shared: &'a mut Shared<'b>,
-    dir: Direction,
-    /// Whether gaps are told as events.
-    reported: bool,
-    gaps: &'a mut side::Scale,
-}
-
-impl Sink for Listener<'_, '_> {
-    fn bytes(&mut self, bytes: &[u8]) -> Step {
-        let dir = self.dir;
-        match self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_stream(cx, dir, bytes)) {
-            Step::Done | Step::Violation(_) if !self.subject.conn.verdict.has(Verdict::SKIP) => {
-                Step::Consumed(bytes.len())
-            }
-            step => step,
-        }
-    }
-
-    fn gap(&mut self, seq: u64, length: u64) {
-        if self.reported {
-            if self.gaps.steps() {
-                self.subject.note(self.dir, b'G');
-            }
-            self.subject.conn.missed_bytes += length;
-            let direction = self.dir;
-            self.subject.raise(self.shared, ConnectionEvent::ContentGap { direction, seq, length });
-        }
-        self.forgotten(length);
-    }
-
-    fn inconsistent(&mut self, seq: u64, length: usize) {
-        // One byte that differs is a keep-alive, as long as the other side has said nothing.
-        let peer = self.subject.conn.endpoint(self.dir.reverse());
-        if length > 1 || peer.state >= EndpointState::Partial && peer.size > 0 {
-            let direction = self.dir;
-            self.subject.raise(self.shared, ConnectionEvent::RexmitInconsistency { direction, seq });
-        }
-    }
-
-    fn ack_above_hole(&mut self, seq: u64) {
-        if self.reported {
-            let direction = self.dir;
-            self.subject.raise(self.shared, ConnectionEvent::AckAboveHole { direction, seq });
-        }
-    }
-
-    fn forgotten(&mut self, length: u64) {
-        let dir = self.dir;
-        self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_gap(cx, dir, length));
-    }
-
-    fn dropped(&mut self, length: usize) {
-        self.shared.stats.counters.reassembly_dropped.add(length as u64);
-    }
-
-    fn limit(&mut self, name: &'static str) {
-        self.subject.note(self.dir, b'X');
-        self.subject.weird(self.shared, name);
-    }
-
-    fn pdu_max(&self) -> usize {
-        self.subject.analyzer.as_ref().map_or(0, AnyAnalyzer::pdu_max)
-    }
 }

@@ -3,6 +3,7 @@
 use super::Bytes;
 
 /// What a tunnel carries.
+#[derive(Clone, Copy)]
 pub(super) enum Inner<'a> {
     /// An IP packet.
     Ip(Bytes<'a>),

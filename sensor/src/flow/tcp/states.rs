@@ -20,12 +20,12 @@ impl Tcp {
         advance: i64,
     ) -> Close {
         match subject.conn.endpoint(dir).state {
-            Inactive => self.from_inactive(subject, shared, dir, segment),
-            SynSent | SynAckSent => self.from_syn_sent(subject, shared, dir, segment),
-            Established | Partial => self.from_established(subject, shared, dir, segment.flags),
-            Closed => self.from_closed(subject, shared, dir, segment.flags, advance),
+            Inactive => self.when_inactive(subject, shared, dir, segment),
+            SynSent | SynAckSent => self.when_syn_sent(subject, shared, dir, segment),
+            Established | Partial => self.when_established(subject, shared, dir, segment.flags),
+            Closed => self.when_closed(subject, shared, dir, segment.flags, advance),
             Reset => {
-                self.from_reset(subject, shared, segment);
+                self.when_reset(subject, shared, segment);
                 Close::default()
             }
         }
@@ -40,7 +40,7 @@ impl Tcp {
     }
 
     /// The first segment of a side.
-    fn from_inactive(
+    fn when_inactive(
         &mut self,
         subject: &mut Subject,
         shared: &mut Shared<'_>,
@@ -150,7 +150,7 @@ impl Tcp {
         }
     }
 
-    fn from_syn_sent(
+    fn when_syn_sent(
         &mut self,
         subject: &mut Subject,
         shared: &mut Shared<'_>,
@@ -183,7 +183,7 @@ impl Tcp {
         close
     }
 
-    fn from_established(
+    fn when_established(
         &mut self,
         subject: &mut Subject,
         shared: &mut Shared<'_>,
@@ -214,7 +214,7 @@ impl Tcp {
         close
     }
 
-    fn from_closed(
+    fn when_closed(
         &mut self,
         subject: &mut Subject,
         shared: &mut Shared<'_>,
@@ -237,7 +237,7 @@ impl Tcp {
         close
     }
 
-    fn from_reset(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, segment: &Segment<'_>) {
+    fn when_reset(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, segment: &Segment<'_>) {
         let Flags { syn, fin, rst, .. } = segment.flags;
         let odd =
             [(syn, "SYN_after_reset"), (fin, "FIN_after_reset"), (segment.payload_len > 0 && !rst, "data_after_reset")];
