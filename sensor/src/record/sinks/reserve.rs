@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::posix_fallocate;
 
-/// Room for some thousand notices.
-const SIZE: i64 = 1024 * 1024;
+/// Room for some thousand notices; on a small disk for some hundred.
+const SIZES: [i64; 2] = [1024 * 1024, 128 * 1024];
 
 /// A file that only takes up room.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Drop for Reserve {
 
 fn fill(path: &Path) -> bool {
     let file: Option<File> = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).ok();
-    let filled = file.is_some_and(|file| posix_fallocate(&file, 0, SIZE).is_ok());
+    let filled = file.is_some_and(|file| SIZES.into_iter().any(|size| posix_fallocate(&file, 0, size).is_ok()));
     if !filled {
         let _ = std::fs::remove_file(path);
     }
