@@ -62,6 +62,10 @@ impl Connection {
                 if tcp.run_timer(kind, &mut self.subject, shared) == Fate::Over {
                     return Fate::Over;
                 }
+            } else if self.subject.end_bypass(shared) {
+                // Silent only for us: its payload was kept out.
+                self.subject.conn.last = first;
+                self.subject.begin_bypass(shared);
             } else {
                 return Fate::Over;
             }
@@ -139,6 +143,7 @@ impl Connection {
             analyzer.on_close(cx);
             Step::Done
         });
+        self.subject.end_bypass(shared);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
     }
 

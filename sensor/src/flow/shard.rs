@@ -292,7 +292,9 @@ impl<H: Handler> Shard<H> {
         segment: Option<&Segment<'_>>,
         gate: &mut dyn Gate,
     ) -> Option<(SlotId, Direction)> {
-        if let Some(victim) = self.table.victim() {
+        if let Some(victim) = self.table.victim()
+            && self.still_lives(victim, at, gate)
+        {
             self.stats.counters.connections_evicted.inc();
             self.drop_connection(victim, at, gate);
         }

@@ -88,6 +88,24 @@ impl Subject {
         self.conn.history.push(if direction.is_orig() { letter } else { letter.to_ascii_lowercase() });
     }
 
+    /// Ends a bypass, and counts what it kept out; `false` if that was nothing.
+    pub fn end_bypass(&mut self, shared: &mut Shared<'_>) -> bool {
+        if !self.conn.verdict.has(Verdict::SKIP) {
+            return false;
+        }
+        let kept_out = shared.gate.unbypass(&self.conn.id.key);
+        for (place, endpoint) in [&mut self.conn.orig, &mut self.conn.resp].into_iter().enumerate() {
+            endpoint.packets += kept_out.packets.get(place).copied().unwrap_or(0);
+            endpoint.ip_bytes += kept_out.bytes.get(place).copied().unwrap_or(0);
+        }
+        kept_out.packets != [0, 0]
+    }
+
+    /// Begins the bypass that policy asked for.
+    pub fn begin_bypass(&mut self, shared: &mut Shared<'_>) {
+        shared.gate.bypass(&self.conn.id.key, BypassReason::Skip);
+    }
+
     /// Carries out what policy has decided.
     fn decide(&mut self, shared: &mut Shared<'_>, verdict: Verdict) {
         if verdict == Verdict::CONTINUE {
@@ -97,7 +115,65 @@ impl Subject {
         self.conn.verdict |= verdict;
         if skips {
             self.analyzer = None;
-            shared.gate.bypass(&self.conn.id.key, BypassReason::Skip);
+            self.begin_bypass(shared);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyzers::Service;
+    use crate::analyzers::testing::{Recorder, conn};
+    use crate::capture::{Bypassed, Expectation};
+    use crate::flow::key::{FlowKey, Transport};
+
+    struct NoGate;
+
+    impl Gate for NoGate {
+        fn expect(&mut self, _expectation: Expectation) {}
+        fn unexpect(&mut self, _expectation: Expectation) {}
+        fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
+        fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
+            Bypassed { packets: [1, 2], bytes: [100, 200] }
+        }
+    }
+
+    fn with(test: impl FnOnce(&mut Subject, &mut Shared<'_>)) -> Recorder {
+        let (mut handler, mut pool, stats) = (Recorder::default(), Pool::new(0), WorkerStats::default());
+        let mut subject = Subject { conn: conn(Transport::Tcp), analyzer: Some(AnyAnalyzer::new(Service::Portmap)) };
+        let settings = Settings::default();
+        let mut shared = Shared {
+            now: subject.conn.start,
+            handler: &mut handler,
+            gate: &mut NoGate,
+            settings: &settings,
+            stats: &stats,
+            pool: &mut pool,
+        };
+        test(&mut subject, &mut shared);
+        handler
+    }
+
+    #[test]
+    fn a_panic_costs_the_connection_its_analyzer_and_nothing_else() {
+        let heard = with(|subject, shared| {
+            let step = subject.run_analyzer(shared, |_, _| panic!("as a defect would"));
+            assert_eq!(step, Step::Violation("analyzer_crash"));
+            assert!(subject.analyzer.is_none());
+            assert_eq!(shared.stats.counters.analyzer_panics.get(), 1);
+            assert_eq!(subject.run_analyzer(shared, |_, _| Step::More), Step::Done);
+        });
+        assert!(heard.lines.iter().any(|line| line.contains("analyzer_crash")), "{:?}", heard.lines);
+    }
+
+    #[test]
+    fn what_a_bypass_kept_out_is_counted() {
+        with(|subject, shared| {
+            assert!(!subject.end_bypass(shared));
+            subject.decide(shared, Verdict::SKIP);
+            assert!(subject.analyzer.is_none() && subject.end_bypass(shared));
+            assert_eq!((subject.conn.orig.packets, subject.conn.resp.ip_bytes), (1, 200));
+        });
     }
 }

@@ -5,3 +5,4 @@ mod lab;
 mod streams;
 mod tcp;
 mod udp;
+mod weirds;
