@@ -1,1 +1,4 @@
 //! Workloads and measurements.
+
+pub mod lab;
+pub mod live_frames;

@@ -27,6 +27,51 @@ const CONTROL: u8 = 0b111;
 /// Decides about one frame.
 #[inline(always)]
 pub fn classify<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Decision {
+    match glance(frame, tables) {
+        Some(decision) => decision,
+        None => examine(frame, tables),
+    }
+}
+
+/// The decision about nearly all traffic of a network, on the shortest way: untagged IPv4 without options, TCP or UDP, in one piece,
+/// between ports that nobody watches. `None` for every other frame; [`examine`] would decide the same.
+#[inline(always)]
+pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option<Decision> {
+    let &[_, _, _, _, _, _, _, _, _, _, _, _, k0, k1, first, _, l0, l1, i0, i1, f0, f1, _, protocol, ref rest @ ..] =
+        frame.part::<38>(0)?;
+    let &[_, _, _, _, _, _, _, _, _, _, s0, s1, d0, d1] = rest;
+    let total = usize::from(u16::from_be_bytes([l0, l1]));
+    if k0 != 0x08 || k1 != 0 || first != 0x45 || f0 & 0x3f != 0 || f1 != 0 || total < 24 {
+        return None;
+    }
+    let transport = match protocol {
+        protocol::TCP => Transport::Tcp,
+        protocol::UDP => Transport::Udp,
+        _ => return None,
+    };
+    let packet = Packet {
+        status: Status::Complete,
+        network: Network::V4,
+        vlan: 0,
+        l3: 14,
+        l4: 34,
+        end: 14 + total,
+        protocol,
+        fragment: Fragment::Whole,
+        datagram: u32::from_be_bytes([0, protocol, i0, i1]),
+        ports: [u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])],
+    };
+    let from = tables.interest(transport, packet.ports[0]);
+    let to = tables.interest(transport, packet.ports[1]);
+    if from.watched | from.expected | to.watched | to.expected || is_tunnel(&packet, tables.rules()) {
+        return None;
+    }
+    Some(Decision { packet, counter: Counter::NoMatch, hash: 0 })
+}
+
+/// The decision about any frame, header by header.
+#[inline(always)]
+pub fn examine<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Decision {
     let packet = parse::parse(frame);
     let ports = Ends::of(&packet, tables);
     if let Some(counter) = at_a_glance(&packet, &ports, tables.rules()) {

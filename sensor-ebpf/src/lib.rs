@@ -25,7 +25,7 @@ pub mod ports;
 pub mod tables;
 
 pub use address::{Address, pair_hash, shard_of};
-pub use classify::{Decision, classify};
+pub use classify::{Decision, classify, examine, glance};
 pub use counters::{Counter, Counts, Outcome};
 pub use metadata::Metadata;
 pub use options::{Options, Rules};
@@ -56,4 +56,10 @@ pub mod names {
     pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Array of AF_XDP sockets: queue times workers plus worker.
     pub const XSKS: &str = "XSKS";
+    /// XDP program of the benchmarks: drops everything.
+    pub const BENCH_DROP: &str = "bench_drop";
+    /// XDP program of the benchmarks: redirects live frames to [`BENCH_DEVICE`].
+    pub const BENCH_REDIRECT: &str = "bench_redirect";
+    /// Device map with one slot: where [`BENCH_REDIRECT`] sends to.
+    pub const BENCH_DEVICE: &str = "BENCH_DEVICE";
 }

@@ -3,6 +3,8 @@
 #![cfg_attr(target_arch = "bpf", allow(unsafe_code, reason = "packets, maps and helpers are reached through pointers"))]
 
 #[cfg(target_arch = "bpf")]
+mod bench;
+#[cfg(target_arch = "bpf")]
 mod frame;
 #[cfg(target_arch = "bpf")]
 mod maps;

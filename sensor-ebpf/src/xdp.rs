@@ -2,10 +2,11 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use portreeve_ebpf::{Counter, Decision, Metadata, Rules, classify, shard_of};
+use portreeve_ebpf::{Counter, Decision, Metadata, Rules, examine, glance, shard_of};
 
 use crate::frame::Frame;
 use crate::maps::{Maps, XSKS, count, now, rules, workers};
@@ -16,10 +17,22 @@ const XDP: u32 = 0;
 /// The sensor's program on a tapped interface.
 #[xdp]
 pub fn portreeve_xdp(context: XdpContext) -> u32 {
-    let (start, end) = (context.data(), context.data_end());
-    // SAFETY: the context's own pointers; the frame is not used after the metadata is added.
-    let frame = unsafe { Frame::new(start, end, end - start) };
-    let decision = classify(&frame, &mut Maps);
+    // SAFETY: the program's own context.
+    let frame = unsafe { frame(&context) };
+    if let Some(decision) = glance(&frame, &mut Maps) {
+        count(XDP, decision.counter);
+        return leftover();
+    }
+    examined(context.ctx)
+}
+
+/// The rest, as a function of its own: what nearly every frame runs stays short, and needs neither the stack nor the registers of this.
+#[inline(never)]
+fn examined(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    // SAFETY: the context that the program was given; the frame is not used after the metadata is added.
+    let frame = unsafe { frame(&context) };
+    let decision = examine(&frame, &mut Maps);
     if !decision.counter.redirects() {
         count(XDP, decision.counter);
         return leftover();
@@ -35,6 +48,15 @@ pub fn portreeve_xdp(context: XdpContext) -> u32 {
             action
         }
     }
+}
+
+/// # Safety
+/// `context` is the running program's; its packet is not resized while the frame is used.
+#[inline(always)]
+unsafe fn frame(context: &XdpContext) -> Frame {
+    let (start, end) = (context.data(), context.data_end());
+    // SAFETY: as this function demands.
+    unsafe { Frame::new(start, end, end - start) }
 }
 
 /// What happens to a frame that nobody takes: a tap's copies end here, a host's own packets go on.

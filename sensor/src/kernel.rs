@@ -65,7 +65,7 @@ impl Kernel {
     /// # Errors
     /// The binary has no kernel program in it; no privileges; a kernel that lacks something or rejects the program.
     pub fn load(plan: &Plan) -> Result<Self> {
-        Self::load_object(&OBJECT.0, plan)
+        Self::load_object(object(), plan)
     }
 
     fn load_object(object: &[u8], plan: &Plan) -> Result<Self> {
@@ -369,6 +369,11 @@ impl Guard {
             }
         }
     }
+}
+
+/// The kernel object that this binary carries; empty if it was built without. For tools that load other programs of it.
+pub fn object() -> &'static [u8] {
+    &OBJECT.0
 }
 
 /// A type of the contract, as aya wants it.

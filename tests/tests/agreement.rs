@@ -10,7 +10,7 @@ use etherparse::err::{Layer, packet::SliceError};
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice, ip_number};
 use frames::{Random, random_frame};
 use portreeve_ebpf::parse::{MAX_EXTENSIONS, addresses};
-use portreeve_ebpf::{Address, Bytes, Fragment, Network, Packet, Status, parse};
+use portreeve_ebpf::{Address, Bytes, Fragment, Network, Options, Packet, Rules, Status, examine, glance, parse};
 
 const FRAMES: usize = 250_000;
 
@@ -27,6 +27,21 @@ fn random_frames_are_read_alike() {
     }
     println!("{tally:#?}");
     assert!(tally["same"] > FRAMES / 2, "most random frames should be read to the end: {tally:?}");
+}
+
+#[test]
+fn a_glance_decides_as_an_examination() {
+    let mut random = Random(11);
+    let mut host = frames::Host::new(Options { rules: Rules::DEFAULT, ..Options::DEFAULT });
+    let mut glances = 0;
+    for _ in 0..FRAMES {
+        let frame = random_frame(&mut random);
+        if let Some(decision) = glance(frame.as_slice(), &mut host) {
+            assert_eq!(decision, examine(frame.as_slice(), &mut host), "{frame:02x?}");
+            glances += 1;
+        }
+    }
+    assert!(glances > FRAMES / 100, "only {glances} frames were decided at a glance");
 }
 
 #[test]
