@@ -3,7 +3,7 @@
 use portreeve_ebpf::{Options, Ports, Rules};
 
 use crate::config::{Fragments, PortTable, Settings, Steering, Unparsed};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The plan of a capture filter.
 #[derive(Clone)]
@@ -21,11 +21,20 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// More workers than any machine is given, and few enough that their tables fit into memory.
+    pub const MOST_WORKERS: u32 = 256;
+
     /// The plan that these settings ask for, with this many queues and workers.
     ///
     /// # Errors
-    /// The settings leave an analyzer without a port.
+    /// The settings leave an analyzer without a port, or ask for more workers than [`Plan::MOST_WORKERS`].
     pub fn new(settings: &Settings, queues: u32, workers: u32) -> Result<Plan> {
+        if workers > Self::MOST_WORKERS {
+            let why = format!("at most {} are possible", Self::MOST_WORKERS);
+            return Err(Error::new(format!("start {workers} workers"), why)
+                .hint("One per processor core is the most that helps.")
+                .status(Error::USAGE));
+        }
         let mut ports = Ports::new();
         for (transport, port, _) in PortTable::new(settings)?.iter() {
             ports.watch(transport.into(), port);

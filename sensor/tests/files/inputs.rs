@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use portreeve::capture::pcap;
+use portreeve::capture::plan::Plan;
+use portreeve::config::Settings;
 
 use crate::lab::{file, plan, read, read_paths};
 use crate::write::{Classic, MICROS, Order, PcapNg, frame};
@@ -74,4 +76,10 @@ fn a_path_that_does_not_exist_is_told_at_once() {
     assert!(complaint.starts_with("cannot read /nowhere/some.pcap: No such file"), "{complaint}");
     let empty = tempfile::tempdir().unwrap();
     assert!(open(empty.path().into()).unwrap().starts_with("cannot find a capture file"));
+}
+
+#[test]
+fn too_many_workers_are_refused() {
+    let complaint = Plan::new(&Settings::default(), 1, 100_000).err().unwrap().to_string();
+    assert!(complaint.starts_with("cannot start 100000 workers: at most 256"), "{complaint}");
 }
