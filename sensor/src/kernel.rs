@@ -1,23 +1,23 @@
-//! The kernel programs from user space: load, maps, attach, counters, detach. The only file that knows aya.
+//! The kernel programs from user space: load, maps, attach, counters, detach. With its folder the only place that knows aya.
 #![allow(unsafe_code, reason = "aya wants a promise that the map types are plain bytes")]
 
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+mod present;
+mod tables;
+
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use std::{fmt, io};
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, XskMap};
+use aya::maps::{Map, MapData, MapError, PerCpuArray, XskMap};
 use aya::programs::links::FdLink;
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::xdp::XdpMode;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
-use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
-use portreeve_ebpf::{
-    Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, Ports, names, pair_hash,
-};
+use portreeve_ebpf::{Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, names};
 
+pub use self::tables::KernelTables;
+use self::tables::Shared;
 pub use crate::capture::plan::Plan;
 use crate::error::{Error, Result};
 
@@ -87,8 +87,6 @@ impl Kernel {
             .map_err(|why| failed(&Chain(&why)))?;
         let xdp: &mut Xdp = program(&mut ebpf, names::XDP)?;
         patiently(|| xdp.load()).map_err(|why| failed(&Chain(&why)))?;
-        let tcx: &mut SchedClassifier = program(&mut ebpf, names::TCX)?;
-        patiently(|| tcx.load()).map_err(|why| failed(&Chain(&why)))?;
         let sockets = map(&mut ebpf, names::XSKS)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
         let tables = Shared::new(&mut ebpf, plan)?;
@@ -134,7 +132,7 @@ impl Kernel {
     pub fn attach_tcx(&mut self, interface: &str) -> Result<()> {
         let directions: &[TcAttachType] =
             if interface == "lo" { &[TcAttachType::Ingress] } else { &[TcAttachType::Ingress, TcAttachType::Egress] };
-        let tcx: &mut SchedClassifier = program(&mut self.ebpf, names::TCX)?;
+        let tcx = loaded_tcx(&mut self.ebpf)?;
         for &direction in directions {
             let failed = |why: &ProgramError| {
                 Error::new(format!("attach to {interface} beside the host's own traffic"), Chain(why))
@@ -192,7 +190,7 @@ impl Kernel {
         let options = TestRunOptions { data_in: Some(frame), data_out: Some(out), repeat, ..TestRunOptions::default() };
         let result = match program {
             Program::Xdp => self::program::<Xdp>(&mut self.ebpf, names::XDP)?.test_run(options),
-            Program::Tcx => self::program::<SchedClassifier>(&mut self.ebpf, names::TCX)?.test_run(options),
+            Program::Tcx => loaded_tcx(&mut self.ebpf)?.test_run(options),
         };
         let result = result.map_err(failed)?;
         Ok(Trial { action: result.return_value, written: result.data_size_out as usize, duration: result.duration })
@@ -201,173 +199,6 @@ impl Kernel {
     /// How many instructions the verifier went through; `None` on kernels that do not tell.
     pub fn verified_instructions(&mut self) -> Option<u32> {
         program::<Xdp>(&mut self.ebpf, names::XDP).ok()?.info().ok()?.verified_instruction_count()
-    }
-}
-
-/// Expectations and bypasses in the kernel. Each thread has its own; updates take no lock.
-pub struct KernelTables {
-    shared: Shared,
-    expectations: HashMap<MapData, Wire<Endpoint>, Wire<Expectation>>,
-    ports: Array<MapData, Wire<PortWord>>,
-    bypass: HashMap<MapData, Wire<Connection>, Wire<Bypassed>>,
-    slots: Array<MapData, u64>,
-}
-
-impl KernelTables {
-    /// Has the kernel capture an endpoint. When the table is full, the endpoint that was quiet longest gives way.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn expect(&mut self, endpoint: &Endpoint, expectation: Expectation) -> io::Result<()> {
-        if insert_new(&mut self.expectations, *endpoint, expectation)? {
-            return self.port(endpoint, 1);
-        }
-        self.expectations.insert(Wire(*endpoint), Wire(expectation), 0).map_err(io_error)
-    }
-
-    /// Ends an expectation; one that is not there is no error.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn forget(&mut self, endpoint: &Endpoint) -> io::Result<()> {
-        if remove(&mut self.expectations, *endpoint)? { self.port(endpoint, -1) } else { Ok(()) }
-    }
-
-    /// Has the kernel count a connection's payload packets instead of delivering them. A second call changes nothing.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn bypass(&mut self, connection: &Connection, reason: u64) -> io::Result<()> {
-        if insert_new(&mut self.bypass, *connection, Bypassed { reason, ..Bypassed::default() })? {
-            self.slot(connection, 1)?;
-        }
-        Ok(())
-    }
-
-    /// What the kernel has counted of a bypassed connection so far.
-    pub fn bypassed(&self, connection: &Connection) -> Option<Bypassed> {
-        self.bypass.get(&Wire(*connection), 0).ok().map(|Wire(entry)| entry)
-    }
-
-    /// Ends a bypass and gives its last account; `None` if the connection is not, or no longer, in the table.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn end_bypass(&mut self, connection: &Connection) -> io::Result<Option<Bypassed>> {
-        let account = self.bypassed(connection);
-        if remove(&mut self.bypass, *connection)? {
-            self.slot(connection, -1)?;
-        }
-        Ok(account)
-    }
-
-    fn port(&mut self, endpoint: &Endpoint, change: i32) -> io::Result<()> {
-        let index = PortWord::index(endpoint.transport(), endpoint.port);
-        let watched = self.shared.ports.words().get(index as usize).map_or(0, |word| word.watched);
-        let Self { shared, ports, .. } = self;
-        shared.expected.change(index * 64 + u32::from(endpoint.port % 64), change, |index, expected| {
-            ports.set(index, Wire(PortWord { watched, expected }), 0).map_err(io_error)
-        })
-    }
-
-    fn slot(&mut self, connection: &Connection, change: i32) -> io::Result<()> {
-        let [a, b] = connection.addresses;
-        let slot = bypass_slot(pair_hash(self.shared.seed, a, b));
-        let Self { shared, slots, .. } = self;
-        shared.bypassed.change(slot, change, |index, word| slots.set(index, word, 0).map_err(io_error))
-    }
-}
-
-/// What all handles share.
-#[derive(Clone)]
-struct Shared {
-    seed: u64,
-    ports: Arc<Ports>,
-    expected: Arc<Guard>,
-    bypassed: Arc<Guard>,
-    maps: Arc<Maps>,
-}
-
-struct Maps {
-    expectations: MapData,
-    ports: MapData,
-    bypass: MapData,
-    slots: MapData,
-}
-
-impl Shared {
-    fn new(ebpf: &mut Ebpf, plan: &Plan) -> Result<Self> {
-        let maps = Maps {
-            expectations: map_data(ebpf, names::EXPECTATIONS)?,
-            ports: map_data(ebpf, names::PORTS)?,
-            bypass: map_data(ebpf, names::BYPASS)?,
-            slots: map_data(ebpf, names::BYPASS_SLOTS)?,
-        };
-        let shared = Shared {
-            seed: plan.options.seed,
-            ports: Arc::new(plan.ports.clone()),
-            expected: Arc::new(Guard::new(PortWord::WORDS)),
-            bypassed: Arc::new(Guard::new(BYPASS_SLOTS / 64)),
-            maps: Arc::new(maps),
-        };
-        let mut handle = shared.open()?;
-        for (index, word) in (0..).zip(plan.ports.words()) {
-            if *word != PortWord::default() {
-                let failed = |why| Error::new("tell the kernel the watched ports", Chain(&why));
-                handle.ports.set(index, Wire(*word), 0).map_err(failed)?;
-            }
-        }
-        Ok(shared)
-    }
-
-    fn open(&self) -> Result<KernelTables> {
-        let failed = |why: MapError| Error::new("open the kernel's tables", Chain(&why));
-        Ok(KernelTables {
-            shared: self.clone(),
-            expectations: again(&self.maps.expectations).and_then(HashMap::try_from).map_err(failed)?,
-            ports: again(&self.maps.ports).and_then(Array::try_from).map_err(failed)?,
-            bypass: again(&self.maps.bypass).and_then(HashMap::try_from).map_err(failed)?,
-            slots: again(&self.maps.slots).and_then(Array::try_from).map_err(failed)?,
-        })
-    }
-}
-
-/// Bits in a kernel array that several threads set and clear, each as often as there are entries behind it.
-///
-/// The kernel's copy is written whole words at a time, so a thread may write a word that another has changed since. Whoever writes
-/// looks again afterwards and writes again if so; the last writer leaves the right word.
-struct Guard {
-    users: Box<[AtomicU32]>,
-    words: Box<[AtomicU64]>,
-}
-
-impl Guard {
-    fn new(words: usize) -> Self {
-        Guard {
-            users: (0..words * 64).map(|_| AtomicU32::new(0)).collect(),
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-        }
-    }
-
-    fn change(&self, bit: u32, by: i32, mut write: impl FnMut(u32, u64) -> io::Result<()>) -> io::Result<()> {
-        let (Some(users), Some(word)) = (self.users.get(bit as usize), self.words.get(bit as usize / 64)) else {
-            return Ok(());
-        };
-        let before = users.fetch_add(by as u32, Ordering::SeqCst);
-        if (before != 0) == (before.wrapping_add_signed(by) != 0) {
-            return Ok(());
-        }
-        let mask = 1 << (bit % 64);
-        loop {
-            let wanted = users.load(Ordering::SeqCst) != 0;
-            let _ =
-                if wanted { word.fetch_or(mask, Ordering::SeqCst) } else { word.fetch_and(!mask, Ordering::SeqCst) };
-            let written = word.load(Ordering::SeqCst);
-            write(bit / 64, written)?;
-            if (users.load(Ordering::SeqCst) != 0) == wanted && word.load(Ordering::SeqCst) == written {
-                return Ok(());
-            }
-        }
     }
 }
 
@@ -429,12 +260,25 @@ fn patiently(mut load: impl FnMut() -> std::result::Result<(), ProgramError>) ->
     load()
 }
 
+/// The tcx program, which the kernel verifies only when somebody wants it: that takes as long as for the XDP program.
+fn loaded_tcx(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier> {
+    let tcx: &mut SchedClassifier = program(ebpf, names::TCX)?;
+    if tcx.fd().is_err() {
+        patiently(|| tcx.load()).map_err(|why| Error::new("load the kernel program for host mode", Chain(&why)))?;
+    }
+    Ok(tcx)
+}
+
 fn refused(interface: &str, generic: bool, why: &ProgramError) -> Error {
     let error = Error::new(format!("attach the XDP program to {interface}"), Chain(why));
     match os_error(why) {
-        Some(libc::EBUSY | libc::EEXIST) => error.hint(format!(
-            "another XDP program is there already; `ip link show {interface}` gives its id, `ip link set {interface} xdp off` removes it"
-        )),
+        Some(libc::EBUSY | libc::EEXIST) => {
+            let which = present::program_id(interface).map_or_else(String::new, |id| format!(" (id {id})"));
+            error.hint(format!(
+                "another XDP program{which} is there already: `bpftool link` tells who holds it; end that, \
+                 or remove it with `ip link set {interface} xdp off`"
+            ))
+        }
         Some(libc::EOPNOTSUPP) if !generic => {
             error.hint("its driver has no XDP; allow generic XDP, which is slower, or use `--capture af_packet`")
         }
@@ -466,49 +310,4 @@ const REBUILD: &str = "the object is from another version: run `cargo xtask buil
 fn map<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &str) -> Result<T> {
     let missing = |why: &dyn fmt::Display| Error::new(format!("find {name} in the kernel object"), why).hint(REBUILD);
     ebpf.take_map(name).ok_or_else(|| missing(&"it is not there"))?.try_into().map_err(|why| missing(&Chain(&why)))
-}
-
-fn map_data(ebpf: &mut Ebpf, name: &str) -> Result<MapData> {
-    match ebpf.take_map(name) {
-        Some(Map::Array(data) | Map::LruHashMap(data)) => Ok(data),
-        _ => Err(Error::new(format!("find {name} in the kernel object"), "it is not there").hint(REBUILD)),
-    }
-}
-
-fn again(data: &MapData) -> std::result::Result<Map, MapError> {
-    let fd = data.fd().as_fd().try_clone_to_owned().map_err(MapError::IoError)?;
-    Map::from_map_data(MapData::from_fd(fd)?)
-}
-
-/// Inserts what is not there yet, and says whether it was not.
-fn insert_new<K, V>(map: &mut HashMap<MapData, Wire<K>, Wire<V>>, key: K, value: V) -> io::Result<bool>
-where
-    Wire<K>: Pod,
-    Wire<V>: Pod,
-{
-    const BPF_NOEXIST: u64 = 1;
-    match map.insert(Wire(key), Wire(value), BPF_NOEXIST).map_err(io_error) {
-        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        result => result.map(|()| true),
-    }
-}
-
-/// Whether the entry was there.
-fn remove<K, V>(map: &mut HashMap<MapData, Wire<K>, Wire<V>>, key: K) -> io::Result<bool>
-where
-    Wire<K>: Pod,
-    Wire<V>: Pod,
-{
-    match map.remove(&Wire(key)).map_err(io_error) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(false),
-        result => result.map(|()| true),
-    }
-}
-
-fn io_error(why: MapError) -> io::Error {
-    match why {
-        MapError::KeyNotFound | MapError::ElementNotFound => io::ErrorKind::NotFound.into(),
-        MapError::SyscallError(aya::sys::SyscallError { io_error, .. }) | MapError::IoError(io_error) => io_error,
-        other => io::Error::other(other),
-    }
 }

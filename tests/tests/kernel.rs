@@ -5,6 +5,7 @@
 mod frames;
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::process::Command;
 
 use frames::{HOSTS, Host, PORTS, Random, address, random_frame};
 use portreeve::kernel::{Kernel, KernelTables, Plan, Program};
@@ -114,6 +115,27 @@ fn frames_go_to_their_workers_socket() {
             assert_eq!(alone.run(Program::Xdp, &frame).0, action, "worker {worker}");
         }
     }
+}
+
+/// The thread that makes a namespace has it for itself, and the namespace ends with the thread.
+#[test]
+fn another_program_is_named_and_left_alone() {
+    let attach = || {
+        let host = Host::new(options(Rules::DEFAULT));
+        let (Some(mut first), Some(mut second)) = (Pair::load(&host), Pair::load(&host)) else { return };
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        let made = Command::new("ip").args(["link", "add", "near", "type", "veth", "peer", "name", "far"]).status();
+        assert!(made.unwrap().success());
+        let attached = first.kernel.attach_xdp("near", false).unwrap();
+        assert!(attached.native && attached.by_link, "{attached:?}");
+        let why = second.kernel.attach_xdp("near", false).unwrap_err().to_string();
+        assert!(why.contains("another XDP program (id "), "{why}");
+        first.kernel.detach();
+        second.kernel.attach_xdp("near", false).unwrap();
+        let why = second.kernel.attach_xdp("nowhere", false).unwrap_err().to_string();
+        assert!(why.contains("nowhere"), "{why}");
+    };
+    std::thread::spawn(attach).join().unwrap();
 }
 
 #[test]
