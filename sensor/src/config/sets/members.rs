@@ -125,7 +125,7 @@ impl<V> NetRows<V> {
     }
 
     fn add(&mut self, net: Net, rest: V) {
-        self.0.entry(net).or_insert_with(Vec::new).push(rest);
+        self.0.entry(net).or_default().push(rest);
     }
 }
 
