@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::{PolicySets, PortTable, Settings, sets};
 use crate::analyzers::TABLE;
 use crate::error::{Error, Result};
+use crate::policy::Note;
 
 /// The defaults, then the file, then each `key=value`.
 pub fn load(config_file: Option<&Path>, sets: &[String]) -> Result<Settings> {
@@ -84,7 +85,7 @@ impl Layer {
         for (key, value) in given {
             let name = join(path, key.get_ref());
             match (known.get(key.get_ref().as_ref()), value.get_ref()) {
-                (None, _) => return Err(self.unknown(key.span().start, &name)),
+                (None, value) => return Err(self.unknown(key.span().start, &leaf(name, value))),
                 (Some(toml::Value::Table(inner)), DeValue::Table(given)) if !inner.is_empty() => {
                     self.check_names(given, inner, &name)?;
                 }
@@ -136,6 +137,9 @@ fn known_names() -> toml::Table {
         fill("ports", change, &analyzers);
         fill("policy", change, &sets);
     }
+    let notes: Vec<String> = Note::ALL.iter().map(|note| note.name().to_owned()).collect();
+    fill("notice", "actions", &notes);
+    fill("notice", "suppress", &notes);
     if let Some(output) = tree.get_mut("output").and_then(toml::Value::as_table_mut) {
         output.insert("events".to_owned(), toml::Value::Boolean(true));
     }
@@ -156,6 +160,16 @@ fn all_names() -> Vec<String> {
     let mut names = Vec::new();
     walk(&known_names(), "", &mut names);
     names
+}
+
+/// The name down to the only setting in it: what `limit.conections = 5` is about is not `limit`.
+fn leaf(name: String, value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::Table(table) if table.len() == 1 => {
+            table.iter().fold(name, |name, (key, value)| leaf(join(&name, key.get_ref()), value.get_ref()))
+        }
+        _ => name,
+    }
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -204,8 +218,14 @@ mod tests {
         assert!(text.contains("line 4: unknown setting `limits.conections`"), "{text}");
         assert!(text.contains("did you mean `limits.connections`?"), "{text}");
         assert_eq!(error.exit_status(), Error::USAGE);
-        let text = load(None, &["limit.conections=3".to_owned()]).unwrap_err().to_string();
-        assert!(text.contains("did you mean `limits.connections`?") || text.contains("`limits`"), "{text}");
+        for (wrong, right) in [
+            ("limit.conections=3", "limits.connections"),
+            ("notice.actions.SensitivePortmaperAccess='log'", "notice.actions.SensitivePortmapperAccess"),
+            ("ports.add.portmapp=['1/udp']", "ports.add.portmap"),
+        ] {
+            let text = load(None, &[wrong.to_owned()]).unwrap_err().to_string();
+            assert!(text.contains(&format!("did you mean `{right}`?")), "{text}");
+        }
     }
 
     #[test]
