@@ -3,6 +3,8 @@
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::xdp_md;
+#[cfg(feature = "trace")]
+use aya_ebpf::helpers::bpf_printk;
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
@@ -33,6 +35,8 @@ fn examined(context: *mut xdp_md) -> u32 {
     // SAFETY: the context that the program was given; the frame is not used after the metadata is added.
     let frame = unsafe { frame(&context) };
     let decision = examine(&frame, &mut Maps);
+    #[cfg(feature = "trace")]
+    trace(&decision);
     if !decision.counter.redirects() {
         count(XDP, decision.counter);
         return leftover();
@@ -48,6 +52,16 @@ fn examined(context: *mut xdp_md) -> u32 {
             action
         }
     }
+}
+
+/// Into /sys/kernel/tracing/trace_pipe, which needs nobody on the other side.
+#[cfg(feature = "trace")]
+#[inline(always)]
+fn trace(decision: &Decision) {
+    let Decision { packet, counter, hash } = decision;
+    let (counter, protocol) = (*counter as u32, u32::from(packet.protocol));
+    // SAFETY: a format with as many conversions as there are arguments.
+    unsafe { bpf_printk!(c"portreeve: counter %u, protocol %u, hash %x", counter, protocol, *hash) };
 }
 
 /// # Safety

@@ -237,6 +237,6 @@ fn same_ports(ours: &Packet, theirs: &LaxSlicedPacket<'_>, payload: &[u8]) -> Re
     Ok("same")
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
+fn same<T: Copy + PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
     if ours == theirs { Ok(()) } else { Err(format!("{what}: ours {ours:?}, theirs {theirs:?}")) }
 }

@@ -343,6 +343,7 @@ fn labelled(frame: &[u8], labels: &[u8]) -> Vec<u8> {
 }
 
 /// A frame for each way through the decision. Later cases may follow the notes of earlier ones.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn crafted() -> Vec<(&'static str, Vec<u8>, Counter)> {
     let rpc = udp(40_000, 111);
     let qinq = [0x88, 0xa8, 0, 7, 0x81, 0x00, 0, 8];

@@ -25,7 +25,7 @@ pub struct Args {
     /// Print the instructions, too
     #[arg(long)]
     pub disasm: bool,
-    /// Log each decision through aya-log; slow, for hunting a wrong verdict
+    /// Print each decision but the plainest into /sys/kernel/tracing/trace_pipe; slow, for hunting a wrong verdict
     #[arg(long)]
     pub trace: bool,
 }
