@@ -61,6 +61,16 @@ struct Manner {
     pinned: bool,
 }
 
+impl Manner {
+    /// Slots of an outbox. A live worker needs them all in a burst; a replay waits, and fares best with a queue that stays in the cache.
+    fn slots(self, wanted: usize) -> usize {
+        match self.when_full {
+            WhenFull::Drop => wanted,
+            WhenFull::Wait => wanted.min(4096),
+        }
+    }
+}
+
 /// Starts one worker per source, and the collector.
 fn start<S>(settings: &Arc<Settings>, sources: Vec<S>, manner: Manner, stop: &Arc<AtomicBool>) -> Result<Running<S>>
 where
