@@ -29,6 +29,9 @@ impl<S: Source, H: Handler> Worker<S, H> {
     pub fn run(mut self, stop: &AtomicBool) -> S {
         loop {
             let stopping = stop.load(Ordering::Relaxed);
+            if stopping {
+                self.source.stop();
+            }
             let shard = &mut self.shard;
             let frames = self.source.drain(&mut |frame, gate| shard.on_frame(frame, gate));
             self.tick();

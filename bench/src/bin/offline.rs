@@ -51,8 +51,8 @@ fn measure(capture: &std::path::Path) -> Result<()> {
 /// Reads, and does nothing with what was read.
 fn only_read(settings: &Settings, capture: &std::path::Path) -> Result<Duration> {
     let plan = Plan::new(settings, 1, 1).map_err(anyhow::Error::new)?;
-    let opened = pcap::open(&[capture.to_owned()], &plan, &pcap::Settings { progress: false })
-        .map_err(anyhow::Error::new)?;
+    let opened =
+        pcap::open(&[capture.to_owned()], &plan, &pcap::Settings { progress: false }).map_err(anyhow::Error::new)?;
     let (before, started, mut bytes) = (cpu()?, Instant::now(), 0_u64);
     for mut source in opened.sources {
         while source.wait(Duration::ZERO) != Wait::Ended {

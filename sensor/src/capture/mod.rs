@@ -60,6 +60,9 @@ pub trait Source {
     /// Sleeps until there may be more, at most `limit`.
     fn wait(&mut self, limit: Duration) -> Wait;
 
+    /// Nothing more is wanted. A live source is drained of what its rings still hold; a replay ends at once.
+    fn stop(&mut self) {}
+
     /// What became of the frames that never reached `on_frame`, since the start.
     fn losses(&self) -> Losses;
 

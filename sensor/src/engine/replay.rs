@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Ended, Manner, ledger};
 use crate::capture::plan::Plan;
@@ -27,8 +27,13 @@ pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<At
 
     let mut ledger = Ledger::default();
     let counts = ledger::of_filters(finished.sources.iter().map(|source| source.filter_counters()));
-    let fates = vec![("filter", ledger::total(&counts)), ("unsupported_link", capture.report.unsupported_link.get())];
-    ledger.stage("offered", capture.report.packets.get(), fates);
+    let (offered, filtered) = (capture.report.packets.get(), ledger::total(&counts));
+    let unsupported = capture.report.unsupported_link.get();
+    let mut fates = vec![("filter", filtered), ("unsupported_link", unsupported)];
+    if stop.load(Ordering::Relaxed) {
+        fates.push(("interrupted", offered.saturating_sub(filtered).saturating_sub(unsupported)));
+    }
+    ledger.stage("offered", offered, fates);
     ledger::add_filter_stages(&mut ledger, &counts, &Losses::default(), finished.packets());
     finished.add_worker_stage(&mut ledger);
 

@@ -71,14 +71,14 @@ define::record! {
         arg_size: Option<u64>,
         mappings: Option<Box<[Mapping]>>,
         pm_vers: u64,
-        auth_flavor: Option<Text>,
+        auth_flavor: &'static str,
         machine_name: Option<Text>,
         uid as "auth_uid": Option<u64>,
         gid as "auth_gid": Option<u64>,
         rtt: Option<Duration>,
         call_len: u64,
         reply_len: Option<u64>,
-        logged_reason: Option<Text>,
+        logged_reason: &'static str,
     }
 }
 
@@ -188,7 +188,7 @@ impl Message {
     }
 }
 
-const _: () = assert!(size_of::<Message>() <= 640, "a message is copied through a queue: keep it small");
+const _: () = assert!(size_of::<Message>() <= 576, "a message is copied through a queue: keep it small");
 
 /// Facts for the detectors that see all shards.
 #[derive(Clone, PartialEq, Debug)]

@@ -63,14 +63,14 @@ pub fn portmap() -> PortmapRecord {
         arg_size: None,
         mappings: Some(Box::new([mapping()])),
         pm_vers: 2,
-        auth_flavor: Some(Text::from("AUTH_UNIX")),
+        auth_flavor: "AUTH_UNIX",
         machine_name: Some(Text::new(b"evil\x1b\xffhost name", 10)),
         uid: Some(0),
         gid: Some(0),
         rtt: Some(Duration::from_millis(2)),
         call_len: 56,
         reply_len: Some(28),
-        logged_reason: None,
+        logged_reason: "reported",
     }
 }
 

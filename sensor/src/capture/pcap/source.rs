@@ -20,6 +20,7 @@ pub struct FileSource {
     step: u32,
     now: Timestamp,
     state: Wait,
+    stopped: bool,
     filter: ShardFilter,
 }
 
@@ -27,7 +28,17 @@ impl FileSource {
     pub(super) fn new(feed: Feed, shard: usize, filter: ShardFilter) -> Self {
         // The first chunk is empty, and its only step is over.
         let chunk = Arc::new(Chunk::new(1));
-        FileSource { feed, chunk, shard, next: 0, step: 0, now: Timestamp::ZERO, state: Wait::Ready, filter }
+        FileSource {
+            feed,
+            chunk,
+            shard,
+            next: 0,
+            step: 0,
+            now: Timestamp::ZERO,
+            state: Wait::Ready,
+            stopped: false,
+            filter,
+        }
     }
 
     /// What its filter counts. The frames of all sources together are the packets of the report, but for those of link types that are
@@ -67,7 +78,7 @@ impl Source for FileSource {
     /// A batch is a step of the clock. Afterwards [`Source::now`] is the time of the first frame of the next step, so that all timers up to
     /// it fire before it is seen.
     fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
-        if !self.ready() {
+        if self.stopped || !self.ready() {
             return 0;
         }
         let mut shown = 0_usize;
@@ -98,6 +109,10 @@ impl Source for FileSource {
             self.take(fed);
         }
         self.state
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
     }
 
     fn losses(&self) -> Losses {

@@ -134,14 +134,14 @@ impl Policy {
             arg_size: access.forwarded.map(|(_, size)| size.into()),
             mappings: access.mappings,
             pm_vers: call.version.into(),
-            auth_flavor: Some(call.credential.name().into()),
+            auth_flavor: call.credential.name(),
             machine_name: unix.and_then(|unix| text(unix.machine)),
             uid: unix.map(|unix| unix.uid.into()),
             gid: unix.map(|unix| unix.gid.into()),
             rtt: answered.then(|| seen.now.since(call.start)),
             call_len: call.call_len.into(),
             reply_len: call.reply_len.map(u64::from),
-            logged_reason: Some(reason.into()),
+            logged_reason: reason,
         };
         self.write(seen.now, record);
     }

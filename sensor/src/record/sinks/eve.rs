@@ -88,9 +88,7 @@ fn portmap(object: &mut Object<'_>, call: &PortmapRecord, community_id: Option<&
     object.object("rpc", |rpc| {
         rpc.count("xid", call.xid);
         rpc.raw("status", call.status.as_bytes());
-        if let Some(flavor) = &call.auth_flavor {
-            rpc.text("auth_type", flavor);
-        }
+        rpc.raw("auth_type", call.auth_flavor.as_bytes());
         if call.machine_name.is_some() {
             rpc.object("creds", |creds| {
                 let machine_name = call.machine_name.as_ref();
