@@ -2,3 +2,4 @@
 
 pub mod lab;
 pub mod live_frames;
+pub mod lookups;

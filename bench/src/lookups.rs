@@ -9,7 +9,8 @@ use etherparse::PacketBuilder;
 const CALL: [u32; 13] = [0, 2, 100_000, 2, 3, 0, 0, 0, 0, 100_003, 3, 17, 0];
 const ANSWER: [u32; 6] = [1, 0, 0, 0, 0, 2049];
 
-/// Writes a pcap of so many lookups, 200 microseconds between packets: what live flows fit the table, from 60,000 clients to 250 servers.
+/// Writes a pcap of so many lookups, from 250 clients to 4 servers: each pair is reported once, and then goes on looking up. 200
+/// microseconds between packets: the flows that live at a time fit the table.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -19,9 +20,9 @@ pub fn write(path: &Path, lookups: u32) -> Result<()> {
         file.write_all(&word.to_le_bytes())?;
     }
     for lookup in 0..lookups {
-        let client = [198, 18, (lookup / 250 % 240) as u8, (lookup % 250) as u8];
-        let server = [198, 19, 0, (lookup / 60_000 % 250) as u8];
-        let port = 20_000 + (lookup / 60_000 % 40_000) as u16;
+        let client = [198, 18, 0, (lookup % 250) as u8];
+        let server = [198, 19, 0, (lookup / 250 % 4) as u8];
+        let port = 20_000 + (lookup / 1000 % 40_000) as u16;
         let at = u64::from(lookup) * 400;
         packet(&mut file, at, (client, port), (server, 111), &message(lookup, &CALL))?;
         packet(&mut file, at + 200, (server, 111), (client, port), &message(lookup, &ANSWER))?;
@@ -33,13 +34,7 @@ fn message(xid: u32, words: &[u32]) -> Vec<u8> {
     std::iter::once(xid).chain(words.iter().copied()).flat_map(u32::to_be_bytes).collect()
 }
 
-fn packet(
-    file: &mut impl Write,
-    micros: u64,
-    from: ([u8; 4], u16),
-    to: ([u8; 4], u16),
-    payload: &[u8],
-) -> Result<()> {
+fn packet(file: &mut impl Write, micros: u64, from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Result<()> {
     let mut frame = Vec::with_capacity(128);
     let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(from.0, to.0, 64).udp(from.1, to.1);
     builder.write(&mut frame, payload).map_err(std::io::Error::other)?;
