@@ -88,6 +88,9 @@ impl Policy {
     }
 
     pub(super) fn content_gap(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64, length: u64) {
+        if self.portmap.is_control_only(seen.now, &seen.conn.id.key) {
+            return;
+        }
         let about = About::pair(&seen.conn.id, (0, 0));
         let _ = self.notice(seen, Note::ContentGap, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);
@@ -106,6 +109,9 @@ impl Policy {
     }
 
     pub(super) fn ack_above_hole(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64) {
+        if self.portmap.is_control_only(seen.now, &seen.conn.id.key) {
+            return;
+        }
         let about = About::pair(&seen.conn.id, (2, 0));
         let _ = self.notice(seen, Note::AckAboveHole, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);

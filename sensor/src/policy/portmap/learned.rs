@@ -68,6 +68,7 @@ struct Service {
     programs: SmallVec<[u32; PROGRAMS_PER_PORT]>,
     until: Timestamp,
     expected: bool,
+    control_only: bool,
 }
 
 impl Service {
@@ -102,6 +103,13 @@ impl Learned {
         known.map_or(&[], |service| &service.programs)
     }
 
+    /// Whether the payload of this endpoint's connections is kept out: what is missing there was not lost.
+    pub fn is_control_only(&self, now: Timestamp, endpoint: Endpoint) -> bool {
+        let server = self.servers.peek(now, &endpoint.server);
+        server
+            .is_some_and(|server| server.services.iter().any(|service| service.is_at(endpoint) && service.control_only))
+    }
+
     /// Remembers that a program answers at an endpoint.
     pub fn learn(&mut self, now: Timestamp, endpoint: Endpoint, program: u32) -> Lesson {
         let (lifetime, most) = (self.lifetime, self.services_per_server);
@@ -129,7 +137,8 @@ impl Learned {
         }
         let programs = SmallVec::from_slice(&[program]);
         let (port, transport) = (endpoint.port, endpoint.transport);
-        server.services.push(Service { port, transport, programs, until: now + lifetime, expected: false });
+        let until = now + lifetime;
+        server.services.push(Service { port, transport, programs, until, expected: false, control_only: false });
         if full { Lesson::TooMany } else { Lesson::New }
     }
 
@@ -161,7 +170,9 @@ impl Learned {
         let Some(server) = self.servers.get(now, &endpoint.server) else { return };
         let asked = server.services.iter().filter(|service| service.expected && service.until > now).count();
         let Some(service) = server.services.iter_mut().find(|service| service.is_at(endpoint)) else { return };
-        if service.expected {
+        service.control_only = mode == ExpectationMode::ControlOnly;
+        // A datagram has no SYN, FIN or RST: of UDP, nothing would be captured.
+        if service.expected || (service.control_only && endpoint.transport == Transport::Udp) {
             return;
         }
         let used = self.clients.get(now, &client).copied().unwrap_or(0);

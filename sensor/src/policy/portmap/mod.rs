@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use self::abuse::Abuse;
 use self::activity::words_of;
-use self::learned::Learned;
+use self::learned::{Endpoint, Learned};
 use self::record::Access;
 use super::memory::Memory;
 use super::words::text;
@@ -59,6 +59,12 @@ impl PortmapState {
     /// The programs that a portmapper has put on this port.
     pub fn programs(&self, now: Timestamp, server: IpAddr, port: u16, transport: Transport) -> &[u32] {
         self.learned.programs(now, server, port, transport)
+    }
+
+    /// Whether the capture filter keeps out this connection's payload.
+    pub fn is_control_only(&self, now: Timestamp, key: &FlowKey) -> bool {
+        let endpoint = Endpoint { server: key.resp_h, port: key.resp_p, transport: key.transport };
+        self.learned.is_control_only(now, endpoint)
     }
 
     /// Tells the capture filter what has been learned since the last time, and what has expired.
