@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::plan::Plan;
-use self::socket::{Socket, next_turn};
+use self::socket::{Socket, next_turn, take_batches};
 use super::clock::Clock;
 use super::watch::Watch;
 use super::{Frame, Gate, Link, Losses, Source, Wait};
@@ -201,24 +201,23 @@ impl Source for AfXdp {
         let AfXdp { sockets, clock, gate, .. } = self;
         let mut shown = 0_usize;
         let mut now = clock.tick();
+        take_batches(sockets, now);
         while let Some(turn) = next_turn(sockets, now) {
-            let first = sockets.get(turn.socket).and_then(Socket::head).unwrap_or(now);
-            if first > turn.until {
+            let Some(socket) = sockets.get_mut(turn.socket) else { break };
+            if socket.head().is_some_and(|first| first > turn.until) {
                 if shown > 0 {
                     break;
                 }
                 // A frame is never left behind by a drain that shows nothing: whoever drains for the last time must get it.
                 std::hint::spin_loop();
                 now = clock.tick();
+                take_batches(sockets, now);
                 continue;
             }
-            let Some(socket) = sockets.get_mut(turn.socket) else { break };
             shown = shown.saturating_add(socket.show(turn.until, |taken, bytes| {
                 let at = clock.wall(taken.seen_at);
-                on_frame(
-                    Frame { at, link: Link::Ethernet, bytes, wire_len: bytes.len(), hash: taken.hash },
-                    &mut **gate,
-                );
+                let wire_len = bytes.len();
+                on_frame(Frame { at, link: Link::Ethernet, bytes, wire_len, hash: taken.hash }, &mut **gate);
             }));
             if socket.head().is_none() {
                 break;

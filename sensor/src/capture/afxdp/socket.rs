@@ -43,11 +43,15 @@ pub(super) struct Turn {
     pub until: u64,
 }
 
-/// Takes a batch from each socket that has none, and says which one has the oldest frame. `None` if there are no frames.
-pub(super) fn next_turn(sockets: &mut [Socket], now: u64) -> Option<Turn> {
-    for socket in sockets.iter_mut() {
+/// Takes a batch from each socket that has none under way. `now` is `CLOCK_MONOTONIC`.
+pub(super) fn take_batches(sockets: &mut [Socket], now: u64) {
+    for socket in sockets {
         socket.take(now);
     }
+}
+
+/// Which socket has the oldest frame; `None` if there are no frames.
+pub(super) fn next_turn(sockets: &[Socket], now: u64) -> Option<Turn> {
     turn(sockets.iter().map(Socket::head), now)
 }
 
