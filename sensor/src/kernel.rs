@@ -6,7 +6,7 @@ mod tables;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
-use std::{fmt, io};
+use std::{fmt, io, thread};
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, XskMap};
 use aya::programs::links::FdLink;
@@ -20,6 +20,9 @@ pub use self::tables::KernelTables;
 use self::tables::Shared;
 pub use crate::capture::plan::Plan;
 use crate::error::{Error, Result};
+
+/// How long the last clones may take to the tapped end: the wire's far end is polled within a tick of the scheduler.
+const CLONES_ARRIVE: Duration = Duration::from_millis(10);
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {
@@ -150,6 +153,11 @@ impl Kernel {
 
     /// Takes the programs off their interfaces. Sockets are closed after this, never before: a driver may still be filling them.
     pub fn detach(&mut self) {
+        // The programs that clone were attached last and go first; what they have cloned still has to pass the private wire.
+        if self.links.len() > 1 {
+            self.links.truncate(1);
+            thread::sleep(CLONES_ARRIVE);
+        }
         self.links.clear();
         if let Ok(xdp) = program::<Xdp>(&mut self.ebpf, names::XDP) {
             // Unloading removes an attachment without a link, too; the program is not used again.
