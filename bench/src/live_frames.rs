@@ -91,7 +91,10 @@ impl LiveFrames {
 }
 
 /// CPU time of this thread, interrupts on its account included: the first field of its schedstat.
-fn thread_cpu() -> Result<Duration> {
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn thread_cpu() -> Result<Duration> {
     let fields = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos = fields.split_whitespace().next().context("an empty schedstat")?;
     Ok(Duration::from_nanos(nanos.parse()?))
