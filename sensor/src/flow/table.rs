@@ -163,25 +163,30 @@ fn digest(hasher: &SipHasher13, key: &FlowKey) -> u64 {
 impl FlowKey {
     /// Writes the connection, without its orientation, as bytes to hash; returns how many.
     pub fn canonical_bytes(&self, out: &mut [u8; 37]) -> usize {
-        let orig_first = (self.orig_h, self.orig_p) <= (self.resp_h, self.resp_p);
-        let (a, b) = if orig_first { (self, &self.reverse()) } else { (&self.reverse(), self) };
-        let mut len = 0;
-        let mut put = |bytes: &[u8]| {
-            let end = len + bytes.len();
-            if let Some(place) = out.get_mut(len..end) {
+        let sides = [(self.orig_h, self.orig_p), (self.resp_h, self.resp_p)];
+        let mut put = |at: usize, bytes: &[u8]| {
+            if let Some(place) = out.get_mut(at..at + bytes.len()) {
                 place.copy_from_slice(bytes);
             }
-            len = end;
+            at + bytes.len()
         };
-        for side in [a, b] {
-            match side.orig_h {
-                IpAddr::V4(addr) => put(&addr.octets()),
-                IpAddr::V6(addr) => put(&addr.octets()),
-            }
-            put(&side.orig_p.to_be_bytes());
-        }
-        put(&[self.transport as u8]);
-        len
+        let end = if let [(IpAddr::V4(a), p), (IpAddr::V4(b), q)] = sides {
+            let (a, b) = (u64::from(a.to_bits()) << 16 | u64::from(p), u64::from(b.to_bits()) << 16 | u64::from(q));
+            let at = put(0, &a.min(b).to_be_bytes());
+            put(at, &a.max(b).to_be_bytes())
+        } else {
+            let bits = |addr| match addr {
+                IpAddr::V4(v4) => u128::from(v4.to_bits()),
+                IpAddr::V6(v6) => v6.to_bits(),
+            };
+            let [(a, p), (b, q)] = sides.map(|(addr, port)| (bits(addr), port));
+            let (low, high) = if (a, p) <= (b, q) { ((a, p), (b, q)) } else { ((b, q), (a, p)) };
+            [low, high].into_iter().fold(0, |at, (addr, port)| {
+                let at = put(at, &addr.to_be_bytes());
+                put(at, &port.to_be_bytes())
+            })
+        };
+        put(end, &[self.transport as u8])
     }
 
     fn is_reverse_of(&self, other: &FlowKey) -> bool {

@@ -3,6 +3,7 @@
 mod fragments;
 mod lab;
 mod streams;
+mod table;
 mod tcp;
 mod udp;
 mod weirds;

@@ -54,3 +54,27 @@ fn a_full_table_makes_room() {
     let gone: Vec<u16> = lab.shard.handler().records.iter().map(|(_, conn)| conn.id.key.orig_p).collect();
     assert_eq!(gone, [1, 2]);
 }
+
+#[test]
+fn an_older_capture_after_a_newer_one_has_its_own_time() {
+    let mut lab = Lab::new(Settings::default());
+    lab.feed(9_000_000, &udp(CLIENT, 1, SERVER, 111, b"call"));
+    lab.feed(100_000, &udp(CLIENT, 2, SERVER, 111, b"call"));
+    lab.feed(170_000, &udp(CLIENT, 3, SERVER, 111, b"call"));
+    let ends: Vec<String> = lab.events().into_iter().filter(|line| line.ends_with("StateRemove")).collect();
+    assert_eq!(ends, ["160000 ConnectionStateRemove"]);
+}
+
+#[test]
+fn frames_of_another_shard_are_counted() {
+    use portreeve::capture::{Frame, Link};
+    let mut lab = Lab::new(Settings::default());
+    lab.shard = lab.shard.numbered(1, 2);
+    let bytes = udp(CLIENT, 1023, SERVER, 111, b"call");
+    for hash in [Some(0), Some(u32::MAX), None] {
+        let frame =
+            Frame { at: crate::lab::at(100_000), link: Link::Ethernet, bytes: &bytes, wire_len: bytes.len(), hash };
+        lab.shard.on_frame(frame, &mut lab.gate);
+    }
+    assert_eq!(lab.stats.counters.wrong_shard.get(), 1);
+}

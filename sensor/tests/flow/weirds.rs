@@ -21,12 +21,12 @@ fn of_the_handshake() {
     heard("SYN_with_data", |talk| talk.send(SYN, b"early"));
     heard("SYN_seq_jump", |talk| [SYN, Tcp { seq: 9, ..SYN }].into_iter().for_each(|syn| talk.send(syn, b"")));
     heard("simultaneous_open", |talk| {
-        [SYN, Tcp { from_server: true, ..SYN }].into_iter().for_each(|s| talk.send(s, b""))
+        [SYN, Tcp { from_server: true, ..SYN }].into_iter().for_each(|s| talk.send(s, b""));
     });
     heard("unsolicited_SYN_response", |talk| talk.send(SYN_ACK, b""));
     heard("bad_SYN_ack", |talk| [SYN, Tcp { acked: 99, ..SYN_ACK }].into_iter().for_each(|syn| talk.send(syn, b"")));
     heard("repeated_SYN_with_ack", |talk| {
-        [SYN, Tcp { syn: true, seq: -1, ..C }].into_iter().for_each(|s| talk.send(s, b""))
+        [SYN, Tcp { syn: true, seq: -1, ..C }].into_iter().for_each(|s| talk.send(s, b""));
     });
     heard("data_before_established", |talk| {
         talk.send(SYN, b"");
