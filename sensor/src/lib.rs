@@ -36,6 +36,11 @@
 //! program computes it, and [`capture::dispatch`] computes the same for a file. Each worker has one socket on every queue, so a shard is right
 //! whatever the NIC's own hashing does.
 //!
+//! The sockets of a queue share its memory and its fill ring. Any worker may refill, by trying a lock that is held for one batch and
+//! never waited for; a ring that one worker owned would run empty while that worker slept. A worker shows the frames of several queues in
+//! the order of the kernel program's time stamps, so that a reply never overtakes its call through a queue that is drained sooner.
+//! AF_PACKET fans out by a hash of its own: what counts is that a pair of addresses has one worker.
+//!
 //! # Invariants
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
