@@ -84,7 +84,7 @@ where
     let of = sources.len() as u32;
     for source in sources {
         let counted = Arc::new(WorkerStats::default());
-        let (outbox, inbox) = outbox(settings.output.queue, manner.when_full, Arc::clone(&counted));
+        let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full, Arc::clone(&counted));
         collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
         let policy = EventStream::new(Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox), told);
