@@ -21,6 +21,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("PORTREEVE_LOG").unwrap_or_else(|_| "info".into()))
         .with_target(false)
         .init();

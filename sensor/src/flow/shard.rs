@@ -363,10 +363,10 @@ impl<H: Handler> Shard<H> {
 
     fn drop_connection(&mut self, id: SlotId, now: Timestamp, gate: &mut dyn Gate) {
         self.wheel.remove(id);
-        let Some(mut connection) = self.table.remove(id) else { return };
-        self.unwatched -= usize::from(!self.is_watched(&connection.subject.conn.id.key));
-        let mut shared = shared!(self, now, gate);
-        connection.close(&mut shared);
+        let Some(connection) = self.table.get_mut(id) else { return };
+        connection.close(&mut shared!(self, now, gate));
+        let Some(key) = self.table.remove(id) else { return };
+        self.unwatched -= usize::from(!self.is_watched(&key));
         self.stats.counters.connections_open.set(self.table.len() as u64);
     }
 }

@@ -98,15 +98,17 @@ impl<C: Entry> Table<C> {
         Some(id)
     }
 
-    /// Takes a connection out.
-    pub fn remove(&mut self, id: SlotId) -> Option<C> {
-        let entry = self.slots.get_mut(id as usize)?.take()?;
-        let hash = digest(&self.hasher, entry.key());
+    /// Frees a slot; the connection is dropped where it stands. Returns its key.
+    pub fn remove(&mut self, id: SlotId) -> Option<FlowKey> {
+        let slot = self.slots.get_mut(id as usize)?;
+        let key = *slot.as_ref()?.key();
+        *slot = None;
+        let hash = digest(&self.hasher, &key);
         if let Ok(found) = self.index.find_entry(hash, |&other| other == id) {
             found.remove();
         }
         self.free.push(id);
-        Some(entry)
+        Some(key)
     }
 
     /// Whether a slot is free; if not, the one among the next few that would be missed least.

@@ -124,9 +124,38 @@ impl<K: Hash + Eq, V> Memory<K, V> {
 }
 
 fn hash_of<K: Hash>((k0, k1): (u64, u64), key: &K) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(k0, k1);
-    key.hash(&mut hasher);
-    hasher.finish()
+    let mut gathered = Gathered { sip: SipHasher13::new_with_keys(k0, k1), bytes: [0; 96], len: 0 };
+    key.hash(&mut gathered);
+    gathered.finish()
+}
+
+/// The bytes of a key in one piece: SipHash is several times faster on one piece than on the many small ones that a key is made of.
+struct Gathered {
+    sip: SipHasher13,
+    bytes: [u8; 96],
+    len: usize,
+}
+
+impl Hasher for Gathered {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.len + bytes.len() > self.bytes.len() {
+            self.sip.write(&self.bytes[..self.len]);
+            self.len = 0;
+        }
+        match self.bytes.get_mut(self.len..self.len + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            None => self.sip.write(bytes),
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        let mut sip = self.sip;
+        sip.write(&self.bytes[..self.len]);
+        sip.finish()
+    }
 }
 
 #[cfg(test)]
