@@ -1,6 +1,7 @@
 //! The decision: whether a frame is handed to a worker, and under which counter it goes.
 
 use crate::parse::{self, protocol};
+use crate::ports::TUNNELS;
 use crate::{
     Address, Bytes, Connection, Counter, Endpoint, Expectation, Fragment, FragmentKey, Network, Note, Packet, Rules,
     Status, Tables, Traffic, Transport, pair_hash,
@@ -13,13 +14,10 @@ pub struct Decision {
     pub packet: Packet,
     /// The counter that this frame goes under; [`Counter::redirects`] is the verdict.
     pub counter: Counter,
-    /// The shard hash: of the quoted packet's addresses for [`Counter::IcmpError`], else of the outermost ones; 0 when there are
+    /// The shard hash: of the quoted packet's addresses for [`Counter::IcmpError`], else of [`parse::steering`]'s; 0 when there are
     /// none, or when the verdict was clear without it.
     pub hash: u32,
 }
-
-/// UDP ports of VXLAN (RFC 7348) and Geneve (RFC 8926).
-const TUNNEL_PORTS: [u16; 2] = [4789, 6081];
 
 /// TCP flags that always come up: FIN, SYN, RST.
 const CONTROL: u8 = 0b111;
@@ -63,7 +61,7 @@ pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option
     };
     let from = tables.interest(transport, packet.ports[0]);
     let to = tables.interest(transport, packet.ports[1]);
-    if from.watched | from.expected | to.watched | to.expected || is_tunnel(&packet, tables.rules()) {
+    if from.watched | from.expected | to.watched | to.expected {
         return None;
     }
     Some(Decision { packet, counter: Counter::NoMatch, hash: 0 })
@@ -82,7 +80,8 @@ pub fn examine<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Decis
     let Some(pair) = parse::addresses(frame, &packet) else {
         return Decision { packet, counter: refusal(packet.status), hash: 0 };
     };
-    let mut found = Found { packet, pair, ports, hash: pair_hash(tables.seed(), pair[0], pair[1]) };
+    let [a, b] = parse::steering(frame, &packet, pair);
+    let mut found = Found { packet, pair, ports, hash: pair_hash(tables.seed(), a, b) };
     let counter = match packet.status {
         Status::Complete => found.decide(frame, tables),
         status => refusal(status),
@@ -262,7 +261,7 @@ fn is_tunnel(packet: &Packet, rules: Rules) -> bool {
     rules.has(Rules::TUNNELS)
         && match packet.protocol {
             protocol::IPV4 | protocol::IPV6 | protocol::GRE => true,
-            protocol::UDP => packet.ports.iter().any(|port| TUNNEL_PORTS.contains(port)),
+            protocol::UDP => packet.ports.iter().any(|port| TUNNELS.contains(port)),
             _ => false,
         }
 }

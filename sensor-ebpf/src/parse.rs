@@ -159,6 +159,26 @@ pub fn addresses<B: Bytes + ?Sized>(frame: &B, packet: &Packet) -> Option<[Addre
     }
 }
 
+/// The addresses that choose a packet's shard: of the packet inside, if this is a whole packet of IP in IP, else its own, which are
+/// given. The two directions of a connection may come through different tunnels, as with 6to4 relays (RFC 3068).
+#[inline(always)]
+pub fn steering<B: Bytes + ?Sized>(frame: &B, packet: &Packet, own: [Address; 2]) -> [Address; 2] {
+    if !matches!((packet.status, packet.fragment), (Status::Complete, Fragment::Whole)) {
+        return own;
+    }
+    let inside = match packet.protocol {
+        protocol::IPV4 if has_version(frame, packet.l4, 4) => ipv4_addresses(frame, packet.l4),
+        protocol::IPV6 if has_version(frame, packet.l4, 6) => ipv6_addresses(frame, packet.l4),
+        _ => None,
+    };
+    inside.unwrap_or(own)
+}
+
+#[inline(always)]
+fn has_version<B: Bytes + ?Sized>(frame: &B, l3: usize, version: u8) -> bool {
+    matches!(frame.part::<1>(l3), Some(&[first]) if first >> 4 == version)
+}
+
 /// The addresses of the IPv4 header at `l3`.
 #[inline(always)]
 pub(crate) fn ipv4_addresses<B: Bytes + ?Sized>(frame: &B, l3: usize) -> Option<[Address; 2]> {

@@ -1,5 +1,10 @@
 //! Which ports are wanted: a watched and an expected bit for each of 65,536 ports of two transports.
 
+use crate::Rules;
+
+/// UDP ports of VXLAN (RFC 7348) and Geneve (RFC 8926).
+pub(crate) const TUNNELS: [u16; 2] = [4789, 6081];
+
 /// A transport with ports.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +21,7 @@ pub enum Transport {
 pub struct PortWord {
     /// Ports whose traffic is wanted whatever the address.
     pub watched: u64,
-    /// Ports for which there is, or lately was, an expectation at some address: only for these is the expectation map searched.
+    /// Ports that want a closer look: those for which there is, or lately was, an expectation at some address, and those of tunnels.
     pub expected: u64,
 }
 
@@ -53,7 +58,7 @@ impl PortWord {
 pub struct Interest {
     /// Wanted whatever the address.
     pub watched: bool,
-    /// Perhaps wanted: ask for the [`Expectation`] of the endpoint.
+    /// Perhaps wanted: a tunnel's, or ask for the [`Expectation`](crate::Expectation) of the endpoint.
     pub expected: bool,
 }
 
@@ -64,9 +69,13 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// No port is of interest.
-    pub const fn new() -> Self {
-        Ports { words: [PortWord { watched: 0, expected: 0 }; PortWord::WORDS] }
+    /// No port is watched; those of tunnels are always expected, if the rules want what is inside.
+    pub fn new(rules: Rules) -> Self {
+        let mut ports = Ports { words: [PortWord { watched: 0, expected: 0 }; PortWord::WORDS] };
+        for port in TUNNELS {
+            ports.expect(Transport::Udp, port, rules.has(Rules::TUNNELS));
+        }
+        ports
     }
 
     /// Watches a port.
@@ -95,12 +104,6 @@ impl Ports {
     /// The words by [`PortWord::index`], as they stand in the kernel's map.
     pub const fn words(&self) -> &[PortWord; PortWord::WORDS] {
         &self.words
-    }
-}
-
-impl Default for Ports {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

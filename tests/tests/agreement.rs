@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use etherparse::err::{Layer, packet::SliceError};
-use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice, ip_number};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6Header, LaxNetSlice, LaxSlicedPacket, TransportSlice, ip_number};
 use frames::{Random, random_frame};
-use portreeve_ebpf::parse::{MAX_EXTENSIONS, addresses};
-use portreeve_ebpf::{Address, Bytes, Fragment, Network, Options, Packet, Rules, Status, examine, glance, parse};
+use portreeve::capture::Link;
+use portreeve::capture::filter::steering_hash;
+use portreeve_ebpf::parse::{MAX_EXTENSIONS, addresses, steering};
+use portreeve_ebpf::{
+    Address, Bytes, Counter, Fragment, Network, Options, Packet, Rules, Status, classify, examine, glance, parse,
+};
 
 const FRAMES: usize = 250_000;
 
@@ -42,6 +46,22 @@ fn a_glance_decides_as_an_examination() {
         }
     }
     assert!(glances > FRAMES / 100, "only {glances} frames were decided at a glance");
+}
+
+#[test]
+fn a_file_is_dealt_out_as_the_kernel_would() {
+    let mut random = Random(13);
+    let mut host = frames::Host::new(Options { seed: 5, ..Options::DEFAULT });
+    let mut tunnels = 0;
+    for _ in 0..FRAMES {
+        let frame = random_frame(&mut random);
+        let decision = classify(frame.as_slice(), &mut host);
+        if decision.counter.redirects() {
+            assert_eq!(decision.hash, steering_hash(5, Link::Ethernet, &frame), "{decision:?} {frame:02x?}");
+            tunnels += usize::from(decision.counter == Counter::Tunnel);
+        }
+    }
+    assert!(tunnels > FRAMES / 100, "only {tunnels} tunnelled packets");
 }
 
 #[test]
@@ -195,6 +215,9 @@ fn complete(frame: &[u8], ours: &Packet, theirs: &LaxSlicedPacket<'_>) -> Result
     };
     let pair = addresses(frame, ours).ok_or("we have no addresses")?;
     same("addresses", pair, [Address::from(source), Address::from(destination)])?;
+    if ours.fragment == Fragment::Whole {
+        same("steering", steering(frame, ours, pair), inner_addresses(frame, ours).unwrap_or(pair))?;
+    }
     if is_other_order(theirs) {
         return Ok("extension headers in another order");
     }
@@ -215,6 +238,28 @@ fn complete(frame: &[u8], ours: &Packet, theirs: &LaxSlicedPacket<'_>) -> Result
     }
     same("protocol", ours.protocol, payload.ip_number.0)?;
     same_ports(ours, theirs, payload.payload)
+}
+
+/// The addresses of the packet in IP in IP, which may be cut off behind its header.
+fn inner_addresses(frame: &[u8], ours: &Packet) -> Option<[Address; 2]> {
+    match (ours.protocol, frame.get(ours.l4..)?) {
+        (4, inner @ [0x40..=0x4f, ..]) => {
+            let header = Ipv4HeaderSlice::from_slice(&with_plain_header(inner)?).ok()?.to_header();
+            Some([Address::v4(header.source), Address::v4(header.destination)])
+        }
+        (41, inner @ [0x60..=0x6f, ..]) => {
+            let (header, _) = Ipv6Header::from_slice(inner).ok()?;
+            Some([Address::v6(header.source), Address::v6(header.destination)])
+        }
+        _ => None,
+    }
+}
+
+/// The first 20 bytes of an IPv4 packet, without options: those may be cut off or of impossible length, and do not matter here.
+fn with_plain_header(packet: &[u8]) -> Option<[u8; 20]> {
+    let mut header: [u8; 20] = *packet.first_chunk()?;
+    header[0] = 0x45;
+    Some(header)
 }
 
 /// A fragment header with our identification is among theirs.

@@ -70,6 +70,41 @@ fn expectations_and_bypasses_are_followed() {
     kernel.step(&tcp(33_333, 111, 0x18), &mut host, Counter::Port);
 }
 
+/// The ports of tunnels stand in the port table as if something were always expected there.
+#[test]
+fn an_expectation_at_a_tunnels_port_leaves_the_tunnel() {
+    let mut host = Host::new(options(Rules::DEFAULT));
+    let Some(mut kernel) = Pair::load(&host) else { return };
+    let endpoint = Endpoint::new(Transport::Udp, address(false, 2), 4789);
+    kernel.expect(&mut host, endpoint, Expectation { why: Expectation::RPC_SERVICE, mode: Expectation::FULL });
+    kernel.step(&udp(40_000, 4789), &mut host, Counter::Tunnel);
+    kernel.tables.forget(&endpoint).unwrap();
+    kernel.step(&udp(40_000, 4789), &mut host, Counter::Tunnel);
+    let mut host = Host::new(options(Rules::DEFAULT.with(Rules::TUNNELS, false)));
+    Pair::load(&host).unwrap().step(&udp(40_000, 4789), &mut host, Counter::NoMatch);
+}
+
+/// The directions of a connection through 6to4 relays have different outer addresses.
+#[test]
+fn directions_in_different_tunnels_meet() {
+    let mut host = Host::new(options(Rules::DEFAULT));
+    let (there, mut back) = (ipv6(17, &udp_header(40_000, 111)), ipv6(17, &udp_header(111, 40_000)));
+    back[22..54].rotate_left(16);
+    let (there, mut back) = (ipv4(41, &there[14..]), ipv4(41, &back[14..]));
+    back[26..30].copy_from_slice(&[192, 88, 99, 1]);
+    let [there, back] = [there, back].map(|frame| (classify(frame.as_slice(), &mut host), frame));
+    assert_eq!(there.0.hash, back.0.hash);
+    let mut part = there.1.clone();
+    part[20] = 0x20;
+    let part = (classify(part.as_slice(), &mut host), part);
+    assert_ne!(part.0.hash, there.0.hash, "only the addresses of a tunnel's own fragments are in all of them");
+    let Some(mut kernel) = Pair::load(&host) else { return };
+    for (decision, frame) in [there, back, part] {
+        assert_eq!(decision.counter, Counter::Tunnel);
+        kernel.same(&frame, &decision, &host, "6to4");
+    }
+}
+
 #[test]
 fn random_frames_get_the_same_verdicts() {
     let strict = Rules(0).with(Rules::PASS, true);
@@ -416,6 +451,9 @@ fn crafted() -> Vec<(&'static str, Vec<u8>, Counter)> {
         ),
         ("IPv6 atomic fragment", ipv6(44, &[part(0), udp_header(1, 2)].concat()), Counter::NoMatch),
         ("IP in IP", ipv4(4, &rpc[14..]), Counter::Tunnel),
+        ("IPv6 in IP", ipv4(41, &ipv6(17, &udp_header(1, 111))[14..]), Counter::Tunnel),
+        ("IP in IPv6", ipv6(4, &rpc[14..]), Counter::Tunnel),
+        ("another version in IP", ipv4(41, &rpc[14..]), Counter::Tunnel),
         ("GRE", ipv4(47, &[0, 0, 8, 0]), Counter::Tunnel),
         ("VXLAN", udp(40_000, 4789), Counter::Tunnel),
         ("VXLAN port and a watched one", udp(111, 4789), Counter::Port),

@@ -57,7 +57,7 @@ impl Tap {
 
 fn plan(queues: u32, workers: u32) -> Plan {
     let options = Options { seed: SEED, workers, ..Options::DEFAULT };
-    let mut ports = Ports::new();
+    let mut ports = Ports::new(options.rules);
     ports.watch(Transport::Udp, 111);
     Plan { options, ports, queues, expectations: 16, bypasses: 16 }
 }

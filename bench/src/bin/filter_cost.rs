@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use portreeve::kernel::{Kernel, Plan, Program};
 use portreeve_bench::lab;
 use portreeve_bench::live_frames::{LiveFrames, Run};
-use portreeve_ebpf::{Counter, Options, Ports, Transport};
+use portreeve_ebpf::{Counter, Options, Ports, Rules, Transport};
 
 const FRAMES: u32 = 1 << 20;
 const TURNS: usize = 6;
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
 }
 
 fn filtered(generator: &mut LiveFrames, frame: &[u8]) -> Result<Run> {
-    let mut ports = Ports::new();
+    let mut ports = Ports::new(Rules::DEFAULT);
     for port in [111, 21, 23, 513, 22] {
         ports.watch(Transport::Tcp, port);
     }

@@ -14,7 +14,7 @@ use portreeve::nic::Interface;
 use portreeve::sys;
 use portreeve_bench::lab;
 use portreeve_bench::live_frames::{LiveFrames, thread_cpu};
-use portreeve_ebpf::{Counter, Options, Ports, Transport};
+use portreeve_ebpf::{Counter, Options, Ports, Rules, Transport};
 
 /// Sent in one go, as fast as the kernel can; the pause after it makes the rate. A call costs tens of milliseconds by itself.
 const BURST: u32 = 1 << 20;
@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     lab::enter()?;
     let mut generator = LiveFrames::to(lab::NEAR)?;
     let interface = Interface::find(lab::FAR).map_err(Error::new)?;
-    let mut ports = Ports::new();
+    let mut ports = Ports::new(Rules::DEFAULT);
     ports.watch(Transport::Udp, 111);
     let plan = Plan { options: Options::DEFAULT, ports, queues: interface.queues, expectations: 16, bypasses: 16 };
     let mut kernel = Kernel::load(&plan).map_err(Error::new)?;

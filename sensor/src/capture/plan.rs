@@ -35,10 +35,6 @@ impl Plan {
                 .hint("One per processor core is the most that helps.")
                 .status(Error::USAGE));
         }
-        let mut ports = Ports::new();
-        for (transport, port, _) in PortTable::new(settings)?.iter() {
-            ports.watch(transport.into(), port);
-        }
         let decode = &settings.decode;
         let rules = Rules::DEFAULT
             .with(Rules::TUNNELS, decode.tunnels)
@@ -46,6 +42,10 @@ impl Plan {
             .with(Rules::UNPARSED, decode.unparsed == Unparsed::Capture)
             .with(Rules::STEER_BY_QUEUE, settings.capture.steering == Steering::Queue)
             .with(Rules::PASS, settings.capture.take_over);
+        let mut ports = Ports::new(rules);
+        for (transport, port, _) in PortTable::new(settings)?.iter() {
+            ports.watch(transport.into(), port);
+        }
         Ok(Plan {
             options: Options { seed: settings.seed, workers, rules, ..Options::DEFAULT },
             ports,

@@ -115,8 +115,8 @@ impl Shared {
         let shared = Shared {
             seed: plan.options.seed,
             ports: Arc::new(plan.ports.clone()),
-            expected: Arc::new(Guard::new(PortWord::WORDS)),
-            bypassed: Arc::new(Guard::new(BYPASS_SLOTS / 64)),
+            expected: Arc::new(Guard::new(plan.ports.words().iter().map(|word| word.expected))),
+            bypassed: Arc::new(Guard::new((0..BYPASS_SLOTS / 64).map(|_| 0))),
             maps: Arc::new(maps),
         };
         let mut handle = shared.open()?;
@@ -151,11 +151,10 @@ struct Guard {
 }
 
 impl Guard {
-    fn new(words: usize) -> Self {
-        Guard {
-            users: (0..words * 64).map(|_| AtomicU32::new(0)).collect(),
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-        }
+    /// With these words at first; what is set in them stays set.
+    fn new(words: impl Iterator<Item = u64> + Clone) -> Self {
+        let bits = |word: u64| (0..64).map(move |bit| AtomicU32::new(u32::from(word >> bit & 1 != 0)));
+        Guard { users: words.clone().flat_map(bits).collect(), words: words.map(AtomicU64::new).collect() }
     }
 
     fn change(&self, bit: u32, by: i32, mut write: impl FnMut(u32, u64) -> io::Result<()>) -> io::Result<()> {

@@ -192,6 +192,7 @@ fn transport(random: &mut Random, protocol: u8) -> Vec<u8> {
             bytes.extend([random.pick(&[3, 3, 1, 1, 8, 128]), 0, 0, 0, 0, 0, 0, 0]);
             bytes.extend(quoted(random, protocol == 58));
         }
+        4 | 41 => bytes.extend(quoted(random, protocol == 41)),
         _ => {}
     }
     let payload = random.below(40) as usize;
@@ -230,7 +231,7 @@ pub struct Host {
 impl Host {
     /// Watches 111 and 21 in both transports.
     pub fn new(options: Options) -> Self {
-        let mut ports = Ports::new();
+        let mut ports = Ports::new(options.rules);
         for port in [111, 21] {
             ports.watch(Transport::Tcp, port);
             ports.watch(Transport::Udp, port);

@@ -96,10 +96,10 @@ impl Gate for HostFilter {
     }
 }
 
-/// The hash of a frame's addresses that chooses its shard: the kernel program's. 0 if it has none that can be read.
+/// The hash of the addresses that choose a frame's shard: the kernel program's. 0 if it has none that can be read.
 #[inline]
 pub fn steering_hash(seed: u64, link: Link, bytes: &[u8]) -> u32 {
-    view::addresses(link, bytes).map_or(0, |[source, destination]| contract::pair_hash(seed, source, destination))
+    view::steering(link, bytes).map_or(0, |[source, destination]| contract::pair_hash(seed, source, destination))
 }
 
 /// What the filter of one shard counts. One thread writes, anybody reads.
@@ -155,7 +155,7 @@ impl HostTables {
         HostTables {
             options: plan.options,
             ports: plan.ports.clone(),
-            expected: vec![0; 2 << 16],
+            expected: always_expected(&plan.ports),
             expectations: Cache::new(plan.expectations as usize, seed),
             bypass: Cache::new(plan.bypasses as usize, seed),
             guards: vec![0; BYPASS_SLOTS],
@@ -180,6 +180,12 @@ impl HostTables {
             *count = count.saturating_add_signed(change);
         }
     }
+}
+
+/// How many expectations there are at each port when there is none yet: one that never ends at those that the plan expects.
+fn always_expected(ports: &Ports) -> Vec<u32> {
+    let bits = |word: u64| (0..64).map(move |bit| u32::from(word >> bit & 1 != 0));
+    ports.words().iter().flat_map(|word| bits(word.expected)).collect()
 }
 
 impl Tables for HostTables {

@@ -17,9 +17,9 @@ pub(super) fn decide<T: Tables>(frame: &Frame<'_>, tables: &mut T) -> Decision {
     }
 }
 
-/// The outermost addresses of a frame, source first.
+/// The addresses that choose a frame's shard, source first.
 #[inline]
-pub(super) fn addresses(link: Link, bytes: &[u8]) -> Option<[Address; 2]> {
+pub(super) fn steering(link: Link, bytes: &[u8]) -> Option<[Address; 2]> {
     let wire_len = bytes.len();
     match Shape::of(link, bytes) {
         Shape::Ethernet { skip } => pair(&Ethernet { bytes: bytes.get(skip..).unwrap_or_default(), wire_len }),
@@ -29,7 +29,8 @@ pub(super) fn addresses(link: Link, bytes: &[u8]) -> Option<[Address; 2]> {
 
 #[inline]
 fn pair<B: Bytes>(frame: &B) -> Option<[Address; 2]> {
-    parse::addresses(frame, &parse(frame))
+    let packet = parse(frame);
+    parse::addresses(frame, &packet).map(|own| parse::steering(frame, &packet, own))
 }
 
 /// How a link type becomes Ethernet.
