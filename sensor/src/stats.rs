@@ -89,8 +89,10 @@ counters! {
         connections_evicted,
         /// Connections in the table now.
         connections_open,
-        /// Out-of-order bytes that found no room.
-        reassembly_dropped,
+        /// Bytes that connections keep back now.
+        buffered_bytes,
+        /// Bytes that were not kept back: the budget for them was exhausted.
+        buffered_bytes_refused,
         /// Panics caught in an analyzer.
         analyzer_panics,
         /// Weirds not written because of sampling or de-duplication.

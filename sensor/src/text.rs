@@ -28,6 +28,11 @@ impl Text {
         self.truncated
     }
 
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        if self.bytes.spilled() { self.bytes.capacity() } else { 0 }
+    }
+
     /// Whether nothing was there.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

@@ -21,6 +21,7 @@ pub mod wire;
 use crate::config::limits::Limits;
 use crate::event::{Event, Handler, Verdict};
 use crate::flow::Conn;
+use crate::flow::budget::{Budget, EXHAUSTED};
 use crate::flow::key::{Direction, Transport};
 use crate::time::Timestamp;
 
@@ -62,6 +63,11 @@ pub trait Analyzer: Default {
     /// The deadline has come; `cx.now` is the deadline itself, not the moment at which somebody looked.
     fn on_deadline(&mut self, _cx: &mut Context<'_>) {}
 
+    /// Bytes on the heap that it keeps back: whatever a remote host can make grow.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// One side has sent all it ever will; `rest` is what was offered and never consumed.
     fn on_end(&mut self, _cx: &mut Context<'_>, _direction: Direction, _rest: &[u8]) {}
 
@@ -79,13 +85,20 @@ pub struct Context<'a> {
     pub limits: &'a Limits,
     /// What policy has decided so far in this call.
     pub verdict: Verdict,
+    budget: Budget<'a>,
     handler: &'a mut dyn Handler,
 }
 
 impl<'a> Context<'a> {
     /// A context for one call.
-    pub fn new(now: Timestamp, conn: &'a mut Conn, limits: &'a Limits, handler: &'a mut dyn Handler) -> Self {
-        Context { now, conn, limits, verdict: Verdict::CONTINUE, handler }
+    pub fn new(
+        now: Timestamp,
+        conn: &'a mut Conn,
+        limits: &'a Limits,
+        budget: Budget<'a>,
+        handler: &'a mut dyn Handler,
+    ) -> Self {
+        Context { now, conn, limits, verdict: Verdict::CONTINUE, budget, handler }
     }
 
     /// States a fact; policy handles it at once.
@@ -96,6 +109,26 @@ impl<'a> Context<'a> {
     /// States something unusual.
     pub fn weird(&mut self, name: &'static str, addl: &[u8]) {
         self.emit(&Event::Weird { name, addl });
+    }
+
+    /// How many bytes more may be kept on the heap; whoever keeps them tells them in [`Analyzer::held`].
+    pub fn room(&self) -> usize {
+        self.budget.room()
+    }
+
+    /// Whether so many bytes more may be kept on the heap; if not, that is counted and said.
+    pub fn may_keep(&mut self, bytes: usize) -> bool {
+        let may = bytes <= self.room();
+        if !may {
+            self.refuse(bytes);
+        }
+        may
+    }
+
+    /// Says that bytes were not kept because there was no room.
+    pub fn refuse(&mut self, bytes: usize) {
+        self.budget.refuse(bytes);
+        self.weird(EXHAUSTED, b"");
     }
 }
 
@@ -189,6 +222,10 @@ impl AnyAnalyzer {
             A::PDU_MAX
         }
         each!(self, analyzer => of(analyzer))
+    }
+
+    pub fn held(&self) -> usize {
+        each!(self, analyzer => analyzer.held())
     }
 
     pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {

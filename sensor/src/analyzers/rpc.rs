@@ -48,6 +48,10 @@ impl Analyzer for Rpc {
         self.session.on_deadline(cx);
     }
 
+    fn held(&self) -> usize {
+        self.session.held()
+    }
+
     fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
         self.session.on_end(cx, direction, rest);
     }

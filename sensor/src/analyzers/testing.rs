@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Analyzer, Context, Step};
 use crate::config::limits::Limits;
 use crate::event::{Event, Handler, Verdict};
+use crate::flow::budget::Budget;
 use crate::flow::key::{Direction, FlowKey, Transport};
 use crate::flow::{Conn, EndpointState};
 use crate::record::{ConnId, Uid, Value};
+use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
 /// Writes down every event as one line: its name and its fields.
@@ -58,6 +60,8 @@ pub struct Bench<A> {
     pub conn: Conn,
     /// The bounds.
     pub limits: Limits,
+    /// What its worker counts.
+    pub stats: WorkerStats,
     /// What it said.
     pub recorder: Recorder,
     /// Packet time.
@@ -73,6 +77,7 @@ impl<A: Analyzer> Bench<A> {
             analyzer: A::default(),
             conn: conn(transport),
             limits: Limits::default(),
+            stats: WorkerStats::default(),
             recorder: Recorder::default(),
             now: Timestamp::from_parts(1_000_000, 0),
             waiting: [Vec::new(), Vec::new()],
@@ -81,7 +86,8 @@ impl<A: Analyzer> Bench<A> {
 
     /// Calls the analyzer.
     pub fn call<T>(&mut self, act: impl FnOnce(&mut A, &mut Context<'_>) -> T) -> T {
-        let mut cx = Context::new(self.now, &mut self.conn, &self.limits, &mut self.recorder);
+        let budget = Budget::new(&self.limits, &self.stats.counters);
+        let mut cx = Context::new(self.now, &mut self.conn, &self.limits, budget, &mut self.recorder);
         act(&mut self.analyzer, &mut cx)
     }
 

@@ -18,8 +18,8 @@ pub struct Limits {
     pub stream_bytes: usize,
     /// The same while the other side has acknowledged nothing at all: the manual's `tcp_max_above_hole_without_any_acks`.
     pub stream_bytes_without_any_acks: usize,
-    /// Bytes above holes, of all connections together.
-    pub reassembly_bytes: usize,
+    /// Bytes that all connections together keep back: above holes, of unfinished messages, of pending calls, of annotations.
+    pub buffered_bytes: usize,
     /// IP datagrams whose fragments are waited for; the oldest gives way.
     pub fragmented_datagrams: usize,
     /// Fragments of one datagram.
@@ -68,7 +68,7 @@ impl Default for Limits {
             bypasses: 65_536,
             stream_bytes: 65_536,
             stream_bytes_without_any_acks: 4096,
-            reassembly_bytes: 64 << 20,
+            buffered_bytes: 256 << 20,
             fragmented_datagrams: 1024,
             fragments_per_datagram: 128,
             rpc_pending_calls: 256,

@@ -20,6 +20,8 @@ pub(super) struct Connection {
     /// `None` for UDP, whose flows come and go by the million: they are half as large without it.
     tcp: Option<Box<Tcp>>,
     inactivity: Duration,
+    /// What the worker's budget was charged for it.
+    account: usize,
 }
 
 /// What is left of a connection after one of its deadlines.
@@ -32,7 +34,7 @@ pub(super) enum Fate {
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, watched: bool, inactivity: Duration) -> Self {
         let tcp = (conn.id.key.transport == Transport::Tcp).then(|| Box::new(Tcp::new(watched)));
-        Connection { subject: Subject { conn, analyzer }, tcp, inactivity }
+        Connection { subject: Subject { conn, analyzer }, tcp, inactivity, account: 0 }
     }
 
     /// When something is to happen next, if no packet comes.
@@ -43,6 +45,12 @@ impl Connection {
 
     /// Runs everything that is due at `until`, each at its own time and in order.
     pub fn run_deadlines(&mut self, until: Timestamp, shared: &mut Shared<'_>) -> Fate {
+        let fate = self.run_each_deadline(until, shared);
+        self.settle(shared);
+        fate
+    }
+
+    fn run_each_deadline(&mut self, until: Timestamp, shared: &mut Shared<'_>) -> Fate {
         loop {
             let (expiry, deadline) = (self.expiry(), self.subject.analyzer_deadline());
             let (timer, kind) = match &self.tcp {
@@ -97,6 +105,7 @@ impl Connection {
         }
         subject.raise(shared, event);
         subject.run_analyzer(shared, |analyzer, cx| analyzer.on_datagram(cx, direction, datagram.payload));
+        self.settle(shared);
     }
 
     /// One segment of a TCP connection.
@@ -112,6 +121,7 @@ impl Connection {
                 self.inactivity = seconds(timeouts.tcp_interactive_inactivity_timeout);
             }
         }
+        self.settle(shared);
     }
 
     /// Whether a segment begins a new connection between the same endpoints; says what is unusual about that.
@@ -145,6 +155,13 @@ impl Connection {
         });
         self.subject.end_bypass(shared);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
+        shared.budget().settle(&mut self.account, 0);
+    }
+
+    /// Charges the worker's budget for what is held now.
+    fn settle(&mut self, shared: &Shared<'_>) {
+        let held = self.subject.held() + self.tcp.as_ref().map_or(0, |tcp| tcp.held());
+        shared.budget().settle(&mut self.account, held);
     }
 
     fn expiry(&self) -> Timestamp {

@@ -1,5 +1,6 @@
 //! Packets become connections, segments become streams. Knows nothing of any protocol above.
 
+pub mod budget;
 mod connection;
 pub mod fragments;
 pub mod key;
@@ -68,6 +69,12 @@ impl Conn {
             marks: Marks::default(),
             verdict: Verdict::CONTINUE,
         }
+    }
+
+    /// Bytes on the heap that its annotations take.
+    pub fn held(&self) -> usize {
+        let list = if self.addl.spilled() { self.addl.capacity() * size_of::<Annotation>() } else { 0 };
+        list + self.addl.iter().map(Annotation::held).sum::<usize>()
     }
 
     /// The side that sends in this direction.
@@ -227,4 +234,14 @@ pub enum Annotation {
         /// TCP or UDP.
         transport: Transport,
     },
+}
+
+impl Annotation {
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        match self {
+            Annotation::Text(text) | Annotation::Call(text) => text.held(),
+            Annotation::Words(_) | Annotation::Mapping { .. } => 0,
+        }
+    }
 }

@@ -67,7 +67,7 @@ impl<H: Handler> Shard<H> {
             table: Table::new(capacity, settings.seed),
             ports: WatchedPorts::new(ports),
             wheel: Wheel::new(capacity),
-            pool: Pool::new(settings.limits.reassembly_bytes),
+            pool: Pool::new(),
             fragments: Fragments::new(&settings.limits, seconds(settings.timeouts.frag_timeout)),
             settings,
             handler,

@@ -30,8 +30,8 @@ pub trait Sink {
     /// Bytes that were there and are forgotten: the message that they began is too long.
     fn forgotten(&mut self, length: u64);
 
-    /// Bytes above a hole that found no room in the worker's memory.
-    fn dropped(&mut self, length: usize);
+    /// Whether the worker has room for so many bytes to be kept back; if not, says so.
+    fn room(&mut self, bytes: usize) -> bool;
 
     /// A bound was reached, and something had to be given up; a weird's name.
     fn limit(&mut self, name: &'static str);
@@ -53,6 +53,7 @@ pub struct Stream {
     recent: Vec<u8>,
     /// Above a hole, sorted, without overlaps.
     pieces: Vec<Piece>,
+    /// Bytes in them.
     stored: usize,
     /// Nobody listens any more.
     ended: bool,
@@ -87,6 +88,13 @@ impl Stream {
         &self.carry
     }
 
+    /// Bytes on the heap that it keeps back.
+    pub fn held(&self) -> usize {
+        let pieces: usize = self.pieces.iter().map(|piece| piece.bytes.capacity()).sum();
+        let list = self.pieces.capacity() * size_of::<Piece>();
+        self.carry.capacity() + self.recent.capacity() + pieces + list
+    }
+
     /// Nobody listens any more: gives every buffer back.
     pub fn end(&mut self, pool: &mut Pool) {
         self.ended = true;
@@ -95,6 +103,7 @@ impl Stream {
         while let Some(mut piece) = self.pieces.pop() {
             self.forget(&mut piece, pool);
         }
+        self.pieces = Vec::new();
     }
 
     /// A segment with bytes.
@@ -170,8 +179,7 @@ impl Stream {
 
     /// Keeps bytes above a hole; `false` if they were joined to the piece before, or there was no room for them.
     fn store(&mut self, index: usize, seq: u64, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) -> bool {
-        if !pool.reserve(bytes.len()) {
-            sink.dropped(bytes.len());
+        if !sink.room(bytes.len()) {
             return false;
         }
         self.stored += bytes.len();
@@ -199,7 +207,6 @@ impl Stream {
     }
 
     fn forget(&mut self, piece: &mut Piece, pool: &mut Pool) {
-        pool.release(piece.bytes.len());
         self.stored = self.stored.saturating_sub(piece.bytes.len());
         pool.give_back(&mut piece.bytes);
     }
@@ -231,7 +238,7 @@ impl Stream {
 
     /// The next bytes of the stream, in order.
     fn deliver(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
-        self.remember(bytes, pool);
+        self.remember(bytes, pool, sink);
         self.next += bytes.len() as u64;
         let mut rest = bytes;
         while !rest.is_empty() && !self.ended {
@@ -239,6 +246,10 @@ impl Stream {
                 let Some(taken) = self.offer(rest, sink) else { return };
                 rest = rest.get(taken..).unwrap_or_default();
                 if rest.is_empty() {
+                    return;
+                }
+                if !sink.room(rest.len().min(sink.pdu_max())) {
+                    sink.forgotten(rest.len() as u64);
                     return;
                 }
                 self.carry = pool.take();
@@ -290,17 +301,22 @@ impl Stream {
     }
 
     /// Remembers delivered bytes until they are acknowledged.
-    fn remember(&mut self, bytes: &[u8], pool: &mut Pool) {
+    fn remember(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
         let end = self.next + bytes.len() as u64;
         if end <= self.acked {
             self.recent.clear();
             return;
         }
         let kept = bytes.get(bytes.len().saturating_sub(REMEMBERED)..).unwrap_or(bytes);
+        let total = self.recent.len() + kept.len();
+        let grows = total.min(REMEMBERED).saturating_sub(self.recent.capacity());
+        if grows > 0 && !sink.room(grows) {
+            pool.give_back(&mut self.recent);
+            return;
+        }
         if self.recent.capacity() == 0 {
             self.recent = pool.take();
         }
-        let total = self.recent.len() + kept.len();
         if kept.len() < bytes.len() {
             self.recent.clear();
         } else if total > REMEMBERED {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Conn;
+use super::budget::Budget;
 use super::key::Direction;
 use super::pool::Pool;
 use crate::analyzers::{AnyAnalyzer, Context, Step};
@@ -22,6 +23,13 @@ pub(super) struct Shared<'a> {
     pub settings: &'a Settings,
     pub stats: &'a WorkerStats,
     pub pool: &'a mut Pool,
+}
+
+impl<'a> Shared<'a> {
+    /// The worker's budget for what connections keep back.
+    pub fn budget(&self) -> Budget<'a> {
+        Budget::new(&self.settings.limits, &self.stats.counters)
+    }
 }
 
 /// A connection as the layers above see it.
@@ -59,7 +67,8 @@ impl Subject {
         call: impl FnOnce(&mut AnyAnalyzer, &mut Context<'_>) -> Step,
     ) -> Step {
         let Some(analyzer) = &mut self.analyzer else { return Step::Done };
-        let mut cx = Context::new(shared.now, &mut self.conn, &shared.settings.limits, shared.handler);
+        let budget = shared.budget();
+        let mut cx = Context::new(shared.now, &mut self.conn, &shared.settings.limits, budget, shared.handler);
         let result = catch_unwind(AssertUnwindSafe(|| call(analyzer, &mut cx)));
         let verdict = cx.verdict;
         let step = result.unwrap_or_else(|_| {
@@ -76,6 +85,11 @@ impl Subject {
         }
         self.decide(shared, verdict);
         step
+    }
+
+    /// Bytes on the heap that the analyzer and the annotations take.
+    pub fn held(&self) -> usize {
+        self.conn.held() + self.analyzer.as_ref().map_or(0, AnyAnalyzer::held)
     }
 
     /// When the analyzer wants to be called, if nothing comes.
@@ -140,7 +154,7 @@ mod tests {
     }
 
     fn with(test: impl FnOnce(&mut Subject, &mut Shared<'_>)) -> Recorder {
-        let (mut handler, mut pool, stats) = (Recorder::default(), Pool::new(0), WorkerStats::default());
+        let (mut handler, mut pool, stats) = (Recorder::default(), Pool::new(), WorkerStats::default());
         let mut subject = Subject { conn: conn(Transport::Tcp), analyzer: Some(AnyAnalyzer::new(Service::Portmap)) };
         let settings = Settings::default();
         let mut shared = Shared {

@@ -78,6 +78,11 @@ impl Tcp {
         !(self.finished || self.orig.did_close && self.resp.did_close)
     }
 
+    /// Bytes on the heap that its streams keep back.
+    pub fn held(&self) -> usize {
+        self.orig.stream.held() + self.resp.stream.held()
+    }
+
     /// One segment.
     pub fn on_segment(
         &mut self,

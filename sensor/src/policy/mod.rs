@@ -25,6 +25,7 @@ use crate::analyzers::Service;
 use crate::capture::Gate;
 use crate::config::{PolicySets, Settings};
 use crate::event::{ConnectionEvent, Event, Handler, Verdict};
+use crate::flow::budget::Budget;
 use crate::flow::key::FlowKey;
 use crate::flow::{Annotation, Conn};
 use crate::outbox::Outbox;
@@ -107,7 +108,10 @@ impl Policy {
         if conn.addl.contains(&annotation) || conn.addl.len() >= self.settings.limits.annotations {
             return;
         }
-        conn.addl.push(annotation);
+        let more = annotation.held() + if conn.addl.is_empty() { 0 } else { size_of::<Annotation>() };
+        if Budget::new(&self.settings.limits, &self.stats.counters).allows(more) {
+            conn.addl.push(annotation);
+        }
     }
 
     fn is_local_addr(&self, addr: IpAddr) -> bool {

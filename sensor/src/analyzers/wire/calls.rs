@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 const KEPT: usize = 2048;
 /// Bytes of a call that are kept in place: any call that a normal client makes.
 const IN_PLACE: usize = 120;
+/// A queue that has grown beyond this is given back when it is empty.
+const QUEUE_KEPT: usize = 8;
 
 /// A call that waits for its reply.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Calls {
     queue: VecDeque<Call>,
     /// Bytes kept of all of them.
     bytes: usize,
+    /// Bytes of those that are not kept in place.
+    spilled: usize,
 }
 
 impl Call {
@@ -65,6 +69,11 @@ impl Call {
     /// Its bytes after xid and message type, as far as they were kept.
     pub fn body(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its bytes that are not kept in place.
+    fn spilled(&self) -> usize {
+        spilled(self.bytes.len())
     }
 
     /// Whether the same call is sent again.
@@ -91,6 +100,7 @@ impl Calls {
     /// Adds the youngest call.
     pub fn push(&mut self, call: Call) {
         self.bytes = self.bytes.saturating_add(call.bytes.len());
+        self.spilled = self.spilled.saturating_add(call.spilled());
         match self.first {
             None if self.queue.is_empty() => self.first = Some(call),
             _ => self.queue.push_back(call),
@@ -123,14 +133,33 @@ impl Calls {
         self.bytes
     }
 
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        self.queue.capacity().saturating_mul(size_of::<Call>()).saturating_add(self.spilled)
+    }
+
+    /// Bytes on the heap that one more call with this body takes.
+    pub fn cost(&self, body: &[u8]) -> usize {
+        let in_place = self.first.is_none() && self.queue.is_empty();
+        let queued = !in_place && self.queue.len() == self.queue.capacity();
+        // A queue that is full doubles.
+        let more = if queued { self.queue.capacity().max(1) } else { 0 };
+        more.saturating_mul(size_of::<Call>()).saturating_add(spilled(body.len().min(KEPT)))
+    }
+
     /// How many wait.
     pub fn count(&self) -> usize {
         self.queue.len().saturating_add(usize::from(self.first.is_some()))
     }
 
     fn without(&mut self, call: Option<Call>) -> Option<Call> {
-        self.bytes = self.bytes.saturating_sub(call.as_ref().map_or(0, |call| call.bytes.len()));
-        call
+        let call = call?;
+        self.bytes = self.bytes.saturating_sub(call.bytes.len());
+        self.spilled = self.spilled.saturating_sub(call.spilled());
+        if self.queue.is_empty() && self.queue.capacity() > QUEUE_KEPT {
+            self.queue = VecDeque::new();
+        }
+        Some(call)
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Call> {
@@ -147,6 +176,10 @@ pub enum Again {
     Same,
     /// Another call under the same number still waits.
     Different,
+}
+
+fn spilled(length: usize) -> usize {
+    if length > IN_PLACE { length } else { 0 }
 }
 
 fn digest(bytes: &[u8]) -> u64 {

@@ -93,6 +93,11 @@ impl<P: Program> Dialogue<P> {
         self.messages
     }
 
+    /// Bytes on the heap of the calls that wait.
+    pub fn held(&self) -> usize {
+        self.calls.held()
+    }
+
     /// When the oldest call is given up.
     pub fn deadline(&self) -> Timestamp {
         self.calls.deadline()
@@ -142,6 +147,9 @@ impl<P: Program> Dialogue<P> {
             cx.weird("bad_RPC", oddity.as_bytes());
         }
         self.make_room(cx);
+        if !cx.may_keep(self.calls.cost(body)) {
+            return Ok(());
+        }
         let whole = message.length == message.bytes.len();
         let mut call = Call::new(xid, message.direction, body, cx.now, cx.now + cx.limits.rpc_timeout());
         call.length = length(message.length.saturating_sub(PREFIX));

@@ -25,6 +25,8 @@ pub struct Bounds {
     pub bytes: usize,
     /// Fragments of a record.
     pub fragments: usize,
+    /// Bytes that may be kept beyond those that are.
+    pub room: usize,
 }
 
 /// One direction of a connection that carries records.
@@ -40,6 +42,8 @@ pub struct Records {
     excessive: bool,
     /// The record has a hole: nothing behind it is kept.
     holed: bool,
+    /// There was no room for it: it is skipped to its end.
+    skipped: bool,
     /// Bytes that went by since the markers were lost.
     lost: u64,
 }
@@ -66,6 +70,8 @@ pub enum Found<'a> {
     Record { bytes: &'a [u8], length: u64 },
     /// The record turns out to be longer than the bound, or in more pieces; its end will be found all the same.
     Excessive { length: u64 },
+    /// There is no room for so many bytes of a record: it is skipped whole.
+    Refused { bytes: usize },
     /// What should be a record is none.
     Nonsense,
     /// The markers were found again after so many bytes.
@@ -96,20 +102,26 @@ impl Records {
                     let here = reader.up_to(left);
                     let left = left.saturating_sub(here.len() as u32);
                     let in_one_piece = self.record.is_empty() && self.length == here.len() as u64;
-                    if !(in_one_piece && last && left == 0) {
-                        self.keep(here, bounds);
+                    let kept = in_one_piece && last && left == 0 || self.keep(here, bounds);
+                    self.state = match (left, last) {
+                        (0, true) => State::Start,
+                        (0, false) => State::Continue,
+                        _ => State::Fragment { left, last },
+                    };
+                    let over = self.state == State::Start;
+                    if over && !self.skipped {
+                        let bytes = if in_one_piece { here.get(..bounds.bytes).unwrap_or(here) } else { &self.record };
+                        return Found::Record { bytes, length: self.length };
+                    }
+                    if over {
+                        self.finish(true);
+                    }
+                    if !kept {
+                        return Found::Refused { bytes: here.len() };
                     }
                     if left > 0 {
-                        self.state = State::Fragment { left, last };
                         return Found::Nothing;
                     }
-                    if !last {
-                        self.state = State::Continue;
-                        continue;
-                    }
-                    self.state = State::Start;
-                    let bytes = if in_one_piece { here.get(..bounds.bytes).unwrap_or(here) } else { &self.record };
-                    return Found::Record { bytes, length: self.length };
                 }
             }
         }
@@ -125,6 +137,7 @@ impl Records {
         self.fragments = 0;
         self.excessive = false;
         self.holed = false;
+        self.skipped = false;
         self.record.clear();
         if self.record.capacity() > BUFFER_KEPT {
             self.record = Vec::new();
@@ -146,6 +159,11 @@ impl Records {
                 self.state = State::Lost;
             }
         }
+    }
+
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        self.record.capacity()
     }
 
     /// Whether the stream ends inside a record, given what was offered last and not used.
@@ -183,11 +201,21 @@ impl Records {
         Some(Found::Excessive { length: self.length })
     }
 
-    fn keep(&mut self, here: &[u8], bounds: Bounds) {
-        let room = bounds.bytes.saturating_sub(self.record.len());
-        if self.fragments <= bounds.fragments && !self.holed {
-            self.record.extend_from_slice(here.get(..room).unwrap_or(here));
+    /// Keeps what lies within the bounds; `false` if there is no room for it, and with that for the record.
+    fn keep(&mut self, here: &[u8], bounds: Bounds) -> bool {
+        if self.fragments > bounds.fragments || self.holed || self.skipped {
+            return true;
         }
+        let left = bounds.bytes.saturating_sub(self.record.len());
+        let here = here.get(..left).unwrap_or(here);
+        let total = self.record.len().saturating_add(here.len());
+        if total.saturating_sub(self.record.capacity()) > bounds.room {
+            self.skipped = true;
+            self.record = Vec::new();
+            return false;
+        }
+        self.record.extend_from_slice(here);
+        true
     }
 
     /// Looks for a place that can only be the beginning of a record, byte by byte.

@@ -64,6 +64,12 @@ impl<P: Program> Session<P> {
         self.dialogue.deadline()
     }
 
+    /// Bytes on the heap of unfinished records and pending calls.
+    pub fn held(&self) -> usize {
+        let records = self.orig.records.held().saturating_add(self.resp.records.held());
+        records.saturating_add(self.dialogue.held())
+    }
+
     /// Gives up the calls whose time is over.
     pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
         self.dialogue.on_deadline(cx);
@@ -114,8 +120,8 @@ fn pump<P: Program>(
     direction: Direction,
     reader: &mut Reader<'_>,
 ) {
-    let bounds =
-        Bounds { bytes: P::HEAD.unwrap_or(cx.limits.rpc_record_bytes), fragments: cx.limits.rpc_record_fragments };
+    let (bytes, fragments) = (P::HEAD.unwrap_or(cx.limits.rpc_record_bytes), cx.limits.rpc_record_fragments);
+    let bounds = Bounds { bytes, fragments, room: cx.room() };
     loop {
         match records.next(reader, bounds) {
             Found::Record { bytes, length } => {
@@ -127,6 +133,7 @@ fn pump<P: Program>(
                 cx.weird("excessive_RPC_len", Decimal::new(length).as_bytes());
             }
             Found::Excessive { .. } => {}
+            Found::Refused { bytes } => cx.refuse(bytes),
             Found::Nonsense => cx.weird("bad_RPC", b"message type"),
             Found::Resynchronised { lost } => cx.weird("RPC_resync", Decimal::new(lost).as_bytes()),
             Found::Nothing => return,

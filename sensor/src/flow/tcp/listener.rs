@@ -4,6 +4,7 @@ use super::side::Scale;
 use crate::analyzers::{AnyAnalyzer, Step};
 use crate::event::{ConnectionEvent, Verdict};
 use crate::flow::EndpointState;
+use crate::flow::budget::EXHAUSTED;
 use crate::flow::key::Direction;
 use crate::flow::stream::Sink;
 use crate::flow::subject::{Shared, Subject};
@@ -62,8 +63,12 @@ impl Sink for Listener<'_, '_> {
         self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_gap(cx, dir, length));
     }
 
-    fn dropped(&mut self, length: usize) {
-        self.shared.stats.counters.reassembly_dropped.add(length as u64);
+    fn room(&mut self, bytes: usize) -> bool {
+        let allowed = self.shared.budget().allows(bytes);
+        if !allowed {
+            self.subject.weird(self.shared, EXHAUSTED);
+        }
+        allowed
     }
 
     fn limit(&mut self, name: &'static str) {

@@ -1,0 +1,52 @@
+//! One budget per worker for what its connections keep back on the heap: streams, analyzers and annotations together.
+//!
+//! Nobody gives bytes back by hand. After each packet or deadline a connection is asked what it holds now, and its account is
+//! corrected by the difference; one that is dropped holds nothing. So an analyzer that ends, is skipped or panics cannot leak.
+
+use crate::config::limits::Limits;
+use crate::stats::WorkerCounters;
+
+/// The name of the weird that says that something was not kept.
+pub const EXHAUSTED: &str = "buffer_budget_exhausted";
+
+/// The budget; its level is a counter of the worker, which is the only one to write it.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget<'a> {
+    limit: usize,
+    counters: &'a WorkerCounters,
+}
+
+impl<'a> Budget<'a> {
+    /// The budget of the worker that has these counters.
+    pub fn new(limits: &Limits, counters: &'a WorkerCounters) -> Self {
+        Budget { limit: limits.buffered_bytes, counters }
+    }
+
+    /// How many bytes more may be kept. What one packet adds is only counted after it.
+    pub fn room(self) -> usize {
+        self.limit.saturating_sub(usize::try_from(self.counters.buffered_bytes.get()).unwrap_or(usize::MAX))
+    }
+
+    /// Whether so many bytes more may be kept; counts them if not.
+    pub fn allows(self, more: usize) -> bool {
+        let allowed = more == 0 || more <= self.room();
+        if !allowed {
+            self.refuse(more);
+        }
+        allowed
+    }
+
+    /// Counts bytes that were not kept.
+    pub fn refuse(self, bytes: usize) {
+        self.counters.buffered_bytes_refused.add(bytes as u64);
+    }
+
+    /// Corrects the account of a connection, which holds so much `now`.
+    pub fn settle(self, account: &mut usize, now: usize) {
+        let before = std::mem::replace(account, now);
+        if before != now {
+            let others = self.counters.buffered_bytes.get().saturating_sub(before as u64);
+            self.counters.buffered_bytes.set(others.saturating_add(now as u64));
+        }
+    }
+}
