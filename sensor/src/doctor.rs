@@ -29,6 +29,7 @@ pub fn examine(name: &str) -> Result<Findings> {
     let interface = Interface::find(name)?;
     let mut findings = Findings { lines: Vec::new() };
     let Interface { driver, queues, mtu, .. } = &interface;
+    let driver = if driver.is_empty() { "unknown" } else { driver };
     findings.good(format!("{name}: driver {driver}, {queues} receive queues, MTU {mtu}"));
     findings.check("it is up", interface.refuse_if_down());
     findings

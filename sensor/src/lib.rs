@@ -33,8 +33,8 @@
 //!
 //! A shard is chosen by a symmetric, seeded hash of the two addresses, and by nothing else: both directions, all fragments, an FTP
 //! control connection and its data connections, and a portmapper lookup with the RPC calls that follow it meet in one worker. The XDP
-//! program computes it, and [`capture::dispatch`] computes the same for a file. Each worker has one socket on every queue, so a shard is right
-//! whatever the NIC's own hashing does.
+//! program computes it, and [`capture::filter`] the same for files and packet
+//! sockets. Each worker has one socket on every queue, so a shard is right whatever the NIC's own hashing does.
 //!
 //! The sockets of a queue share its memory and its fill ring. Any worker may refill, by trying a lock that is held for one batch and
 //! never waited for; a ring that one worker owned would run empty while that worker slept. A worker shows the frames of several queues in
@@ -49,7 +49,8 @@
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
-//! 5. Each outside library has one door: aya [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`], formats [`record::sinks`].
+//! 5. Each outside library has one door: aya [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`]; and the
+//!    formats of the logs have one, [`record::sinks`].
 //! 6. A panic in an analyzer costs one connection: it is caught, counted, and the worker lives.
 //! 7. Start: sockets and their map first, the kernel program last. Stop: detach first, drain, close the connections with their
 //!    reason, close the sockets last ([`engine`]).
