@@ -174,7 +174,7 @@ mod tests {
         let heard = with(|subject, shared| {
             let step = subject.run_analyzer(shared, |_, _| panic!("as a defect would"));
             assert_eq!(step, Step::Violation("analyzer_crash"));
-            assert!(subject.analyzer.is_none());
+            assert!(subject.analyzer.is_none() && subject.held() == 0, "and what it kept back");
             assert_eq!(shared.stats.counters.analyzer_panics.get(), 1);
             assert_eq!(subject.run_analyzer(shared, |_, _| Step::More), Step::Done);
         });

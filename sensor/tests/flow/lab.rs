@@ -22,6 +22,8 @@ pub const SERVER: [u8; 4] = [10, 0, 0, 2];
 pub struct Notebook {
     pub lines: Vec<String>,
     pub records: Vec<(String, Conn)>,
+    /// Names of RPC events, which the other tests do not want to hear.
+    pub rpc: Vec<&'static str>,
     pub verdict: Verdict,
 }
 
@@ -30,7 +32,10 @@ impl Handler for Notebook {
         let name = match event {
             Event::Connection(event) => format!("{event:?}"),
             Event::Weird { name, .. } => format!("weird {name}"),
-            _ => return Verdict::CONTINUE,
+            Event::Rpc(event) => {
+                self.rpc.push(event.name());
+                return self.verdict;
+            }
         };
         if name == "ConnectionStateRemove" {
             self.records.push((conn.state().to_owned(), summary(conn)));

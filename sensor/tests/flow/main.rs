@@ -1,5 +1,6 @@
 //! The flow layer from the outside: hand-made packets in, events out.
 
+mod budget;
 mod fragments;
 mod lab;
 mod streams;

@@ -330,3 +330,49 @@ proptest! {
         assert_eq!(bench.said(), in_pieces, "however it was cut");
     }
 }
+
+/// Takes all the room there is.
+fn exhaust(bench: &Bench<Portmap>) {
+    bench.stats.counters.buffered_bytes.set(bench.limits.buffered_bytes as u64);
+}
+
+#[test]
+fn without_room_a_record_is_skipped_whole_and_the_next_is_read() {
+    let question = record(&getport(1));
+    for length in 13..question.len() {
+        let mut bench = tcp();
+        exhaust(&bench);
+        bench.stream(FromOrig, &question[..length]);
+        bench.stream(FromOrig, &question[length..]);
+        bench.stream(FromOrig, &record(&getport(2)));
+        bench.stream(FromResp, &record(&reply(2, &[2049])));
+        assert_eq!(bench.names(), [&["buffer_budget_exhausted"][..], &ANSWERED].concat(), "cut at {length}");
+        assert_eq!(bench.analyzer.held(), 0);
+        assert_eq!(bench.stats.counters.buffered_bytes_refused.get(), length as u64 - 4);
+    }
+}
+
+#[test]
+fn without_room_only_what_fits_in_place_waits_for_its_answer() {
+    let mut bench = udp();
+    exhaust(&bench);
+    bench.datagram(FromOrig, &with_credential(1, &unix("a machine with a long name", 16), &NFS));
+    assert_eq!((bench.names(), bench.analyzer.held()), (vec!["buffer_budget_exhausted".to_owned()], 0));
+    bench.datagram(FromOrig, &getport(2));
+    bench.datagram(FromOrig, &getport(3));
+    assert_eq!((bench.names(), bench.analyzer.held()), (vec!["buffer_budget_exhausted".to_owned()], 0));
+    bench.datagram(FromResp, &reply(2, &[2049]));
+    assert_eq!(bench.names(), ANSWERED);
+}
+
+#[test]
+fn what_is_answered_is_given_back() {
+    let mut bench = udp();
+    for xid in 0..200 {
+        bench.datagram(FromOrig, &[call(xid, 2, 5, &[100_008, 1, 2, 1000]), vec![0; 1000]].concat());
+    }
+    let kept = bench.analyzer.held();
+    assert!(kept > bench.limits.rpc_pending_bytes / 2, "{kept} bytes of calls");
+    bench.wait(100);
+    assert_eq!(bench.analyzer.held(), 0);
+}
