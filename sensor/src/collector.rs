@@ -89,7 +89,7 @@ impl Collector {
         Ok(Collector {
             order,
             inboxes: Vec::new(),
-            merge: Merge::default(),
+            merge: Merge::new(limits.messages_held),
             services: LearnedServices::new(limits),
             detectors: vec![Box::new(NoticesOnce::new(limits))],
             raised: Vec::new(),

@@ -7,17 +7,15 @@ use std::net::IpAddr;
 use crate::record::{Content, Message, Record};
 use crate::time::Timestamp;
 
-/// Messages held back for a worker whose clock lags. Beyond it the earliest is let go before its turn: order is lost, not a record.
-const HELD: usize = 262_144;
-
 /// Merges by packet time, then by connection, then in the order in which a worker told them.
-#[derive(Default)]
 pub struct Merge {
     /// Of each worker, what came in order: nearly everything.
     runs: Vec<VecDeque<Held>>,
     /// What came out of order: timers, and records of the same instant.
     strays: BinaryHeap<Reverse<Box<Held>>>,
     held: usize,
+    /// Messages held back for a worker whose clock lags. Beyond it the earliest is let go before its turn: order is lost, not a record.
+    most: usize,
     arrivals: u64,
     released_early: u64,
 }
@@ -31,6 +29,11 @@ struct Held {
 }
 
 impl Merge {
+    /// Holds at most so many messages.
+    pub fn new(most: usize) -> Self {
+        Merge { runs: Vec::new(), strays: BinaryHeap::new(), held: 0, most, arrivals: 0, released_early: 0 }
+    }
+
     /// One more worker.
     pub fn add_feed(&mut self) {
         self.runs.push(VecDeque::new());
@@ -54,7 +57,7 @@ impl Merge {
         let stray = self.strays.peek().map(|Reverse(held)| held.key);
         let first = [from_run, stray].into_iter().flatten().min()?;
         let early = first.0 >= settled && settled != Timestamp::NEVER;
-        if early && self.held <= HELD {
+        if early && self.held <= self.most {
             return None;
         }
         self.released_early += u64::from(early);
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_not_settled_is_held_back() {
-        let mut merge = Merge::default();
+        let mut merge = Merge::new(100);
         merge.add_feed();
         merge.add_feed();
         [5, 7, 6, 9].into_iter().for_each(|seconds| merge.push(0, message(seconds, 1)));
@@ -145,9 +148,9 @@ mod tests {
 
     #[test]
     fn too_much_is_let_go_before_its_turn_and_counted() {
-        let mut merge = Merge::default();
+        let mut merge = Merge::new(100);
         merge.add_feed();
-        (0..HELD as u64 + 3).for_each(|number| merge.push(0, message(number, 1)));
+        (0..103).for_each(|number| merge.push(0, message(number, 1)));
         assert_eq!(drain(&mut merge, Timestamp::ZERO), [0, 1, 2]);
         assert_eq!(merge.released_early(), 3);
     }

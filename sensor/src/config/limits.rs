@@ -5,6 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// The bounds. Sizes are per worker unless they say otherwise.
+///
+/// At the defaults, remote hosts can make a worker keep at most about 1410 MiB: 474 of connections, 256 of what they keep back, 64 of
+/// unused buffers, 68 of fragments, 128 of what policy remembers, and 420 of records that wait for the collector.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -52,6 +55,9 @@ pub struct Limits {
     pub rpc_expectations_per_server: usize,
     /// Of them, because of one client's questions within an hour.
     pub rpc_expectations_per_client: u32,
+    /// Messages of faster workers that a replay holds back for a slower one, in the whole program; then the earliest is written before
+    /// its turn.
+    pub messages_held: usize,
     /// Notices remembered so that they are not written again.
     pub notices_remembered: usize,
     /// Weirds remembered so that they are not written again, or are sampled.
@@ -85,6 +91,7 @@ impl Default for Limits {
             rpc_expectations: 4096,
             rpc_expectations_per_server: 32,
             rpc_expectations_per_client: 128,
+            messages_held: 262_144,
             notices_remembered: 65_536,
             weirds_remembered: 32_768,
             policy_hosts: 16_384,
@@ -96,5 +103,43 @@ impl Limits {
     /// How long an RPC call waits for its answer.
     pub fn rpc_timeout(&self) -> Duration {
         Duration::from_secs(self.rpc_timeout_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::OutputSettings;
+    use crate::flow::budget::CONNECTION_BYTES;
+    use crate::flow::pool;
+    use crate::policy::{ENTRY_BYTES, SERVICE_BYTES};
+    use crate::record::{Mapping, Message};
+
+    const MIB: usize = 1 << 20;
+
+    /// What lies beside a connection: its slots in index, wheel and free list, its history, the labels that outgrow it.
+    const BESIDE_CONNECTION: usize = 40 + 64 + 256;
+    /// A datagram's largest payload, rounded up to a power of two.
+    const DATAGRAM: usize = 65_536;
+
+    fn per_worker(limits: &Limits, output: &OutputSettings) -> [usize; 6] {
+        let connections = limits.connections * (CONNECTION_BYTES + BESIDE_CONNECTION);
+        let unused = pool::KEPT * pool::LARGEST_KEPT;
+        let fragments =
+            limits.fragmented_datagrams * (DATAGRAM + 2 * limits.fragments_per_datagram * size_of::<(usize, usize)>());
+        // Weirds have three memories, notices one, hosts and pairs of them five.
+        let entries =
+            3 * limits.weirds_remembered + limits.notices_remembered + 5 * limits.policy_hosts + limits.learned_servers;
+        let services = limits.learned_servers * limits.learned_services_per_server * SERVICE_BYTES;
+        // No record has both a long list and more than three long texts.
+        let record = size_of::<Message>() + limits.dump_mappings * size_of::<Mapping>() + 3 * limits.text_bytes;
+        let policy = entries * ENTRY_BYTES + services;
+        [connections, limits.buffered_bytes, unused, fragments, policy, output.queue * record].map(|bytes| bytes / MIB)
+    }
+
+    #[test]
+    fn the_sum_of_the_bounds_is_what_the_documentation_says() {
+        let parts = per_worker(&Limits::default(), &OutputSettings::default());
+        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 64, 68, 128, 420], 1410));
     }
 }

@@ -9,6 +9,9 @@ use crate::stats::WorkerCounters;
 /// The name of the weird that says that something was not kept.
 pub const EXHAUSTED: &str = "buffer_budget_exhausted";
 
+/// The most bytes of a connection's own state, which is not charged: the table and the wheel bound it.
+pub const CONNECTION_BYTES: usize = 1536;
+
 /// The budget; its level is a counter of the worker, which is the only one to write it.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget<'a> {

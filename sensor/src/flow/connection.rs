@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::budget::CONNECTION_BYTES;
 use super::key::{Direction, FlowKey, Transport};
 use super::subject::{Shared, Subject};
 use super::table::Entry;
@@ -23,6 +24,8 @@ pub(super) struct Connection {
     /// What the worker's budget was charged for it.
     account: usize,
 }
+
+const _: () = assert!(size_of::<Option<Connection>>() + size_of::<Tcp>() <= CONNECTION_BYTES, "see `Limits`");
 
 /// What is left of a connection after one of its deadlines.
 #[derive(Clone, Copy, PartialEq, Eq)]

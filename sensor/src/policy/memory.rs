@@ -8,6 +8,9 @@ use siphasher::sip::SipHasher13;
 
 use crate::time::Timestamp;
 
+/// The most bytes of an entry.
+pub const ENTRY_BYTES: usize = 256;
+
 /// A bounded table whose entries expire. When it is full, the entry that was not looked at for longest gives way, roughly: a clock
 /// hand passes over the entries and spares, once, those that were used since it last came by.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ struct Slot<K, V> {
 impl<K: Hash + Eq, V> Memory<K, V> {
     /// An empty table for `capacity` entries; `seed` keys its hash, because the keys come from the wire.
     pub fn new(capacity: usize, seed: u64) -> Self {
+        const { assert!(size_of::<Slot<K, V>>() <= ENTRY_BYTES, "see `Limits`") };
         let capacity = capacity.max(1);
         Memory {
             slots: Vec::with_capacity(capacity),

@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+pub use memory::ENTRY_BYTES;
 pub use notice::Note;
 pub use once::NoticesOnce;
+pub use portmap::SERVICE_BYTES;
 
 use self::notice::{About, Decision, Notices};
 use self::portmap::PortmapState;

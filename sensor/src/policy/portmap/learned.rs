@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 
 /// Programs remembered of one port: several versions share a port, several programs hardly ever.
 const PROGRAMS_PER_PORT: usize = 4;
+/// The most bytes of a service that is remembered.
+pub const SERVICE_BYTES: usize = 64;
 /// The interval in which one client may cause so many expectations.
 const CLIENT_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -70,6 +72,8 @@ struct Service {
     expected: bool,
     control_only: bool,
 }
+
+const _: () = assert!(size_of::<Service>() <= SERVICE_BYTES, "see `Limits`");
 
 impl Service {
     fn is_at(&self, endpoint: Endpoint) -> bool {

@@ -8,6 +8,8 @@ mod record;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use self::learned::SERVICE_BYTES;
+
 use self::abuse::Abuse;
 use self::activity::words_of;
 use self::learned::{Endpoint, Learned};
