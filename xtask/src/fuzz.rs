@@ -17,7 +17,9 @@ pub struct Args {
 /// Seeds the corpus from the cases and runs the target.
 pub fn run(shell: &Shell, args: &Args) -> Result<()> {
     if cmd!(shell, "cargo fuzz --version").quiet().ignore_stderr().ignore_stdout().run().is_err() {
-        bail!("cargo-fuzz is not installed: `cargo install cargo-fuzz --locked`, and a nightly toolchain: `rustup toolchain install nightly`");
+        bail!(
+            "cargo-fuzz is not installed: `cargo install cargo-fuzz --locked`, and a nightly toolchain: `rustup toolchain install nightly`"
+        );
     }
     let target = &args.target;
     let corpus = format!("tests/fuzz/corpus/{target}");

@@ -1,7 +1,11 @@
 //! Portreeve's chores: `cargo xtask <command>`. One file per command; this one only chooses.
 
+mod bless;
 mod build_ebpf;
+mod demo;
+mod fuzz;
 mod setup;
+mod test;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +27,14 @@ enum Command {
     Setup,
     /// Build the kernel program into target/ebpf/portreeve.o, where the sensor's build finds it
     BuildEbpf(build_ebpf::Args),
+    /// See the sensor at work: sample conversations on a wire of its own, with notices, a summary and logs
+    Demo,
+    /// Run everything that is tested, with and without privileges; what is skipped is listed
+    Test,
+    /// Accept what the cases of tests/cases give now as what they must give
+    Bless(bless::Args),
+    /// Fuzz a parser
+    Fuzz(fuzz::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,5 +53,9 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Setup => setup::run(&shell, setup::Scope::Everything),
         Command::BuildEbpf(args) => build_ebpf::run(&shell, &args),
+        Command::Demo => demo::run(&shell),
+        Command::Test => test::run(&shell),
+        Command::Bless(args) => bless::run(&shell, &args),
+        Command::Fuzz(args) => fuzz::run(&shell, &args),
     }
 }

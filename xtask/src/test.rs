@@ -18,7 +18,7 @@ struct Tally {
 /// Builds and tests everything.
 pub fn run(shell: &Shell) -> Result<()> {
     setup::run(shell, setup::Scope::Everything)?;
-    build_ebpf::run(shell, &build_ebpf::Args::release())?;
+    build_ebpf::run(shell, &build_ebpf::Args { release: true, ..Default::default() })?;
     cmd!(shell, "cargo build --release -p portreeve -p portreeve-tests --bins").run()?;
     let skipped_list = shell.current_dir().join("target/skipped-tests");
     shell.remove_path(&skipped_list)?;
@@ -57,7 +57,9 @@ fn cargo_test(shell: &Shell, skipped_list: &std::path::Path) -> Result<Tally> {
 impl Tally {
     /// `test result: ok. 12 passed; 0 failed; 0 ignored; ...`
     fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else { return };
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+            return;
+        };
         for count in counts.split(';') {
             let mut words = count.split_whitespace();
             let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
