@@ -71,6 +71,16 @@ pub fn difference(name: &str, expected: &str, actual: &str) -> String {
     diff.unified_diff().context_radius(1).header(&format!("{name} (expected)"), "(actual)").to_string()
 }
 
+/// The same logs without these fields.
+pub fn without(logs: &Logs, fields: &[&str]) -> Logs {
+    let strip = |text: &String| {
+        let kept = pairs(text).0.into_iter().filter(|(key, _)| !fields.contains(&key.as_str()));
+        let kept: Vec<String> = kept.map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        format!("{{{}}}", kept.join(","))
+    };
+    logs.iter().map(|(log, lines)| (log.clone(), lines.iter().map(strip).collect())).collect()
+}
+
 /// One log as the text of its file.
 pub fn text(logs: &Logs, name: &str) -> String {
     logs.get(name).into_iter().flatten().fold(String::new(), |mut text, line| {

@@ -4,22 +4,22 @@ use std::fs;
 use std::process::Command;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::geteuid;
 use portreeve::sys::{Interfaces, PacketSocket};
+
+use crate::skip::{skip, without_root};
 
 /// The calling thread's private network. Threads and processes that it starts are in it too.
 #[derive(Debug)]
 pub struct Lab(());
 
 impl Lab {
-    /// Moves the calling thread into a new network namespace; `None`, with the reason printed, where that is not allowed.
-    pub fn enter() -> Option<Lab> {
-        if !geteuid().is_root() {
-            println!("skipped: it takes root to make a network namespace");
+    /// Moves the calling thread into a new network namespace; `None`, and `test` noted as skipped, where that is not allowed.
+    pub fn enter(test: &str) -> Option<Lab> {
+        if without_root(test) {
             return None;
         }
         if let Err(why) = unshare(CloneFlags::CLONE_NEWNET) {
-            println!("skipped: no network namespace can be made here: {why}");
+            skip(test, &format!("no network namespace can be made here: {why}"));
             return None;
         }
         // No neighbour discovery: only the test's own frames are on its wires.

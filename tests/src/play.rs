@@ -74,6 +74,28 @@ pub fn play(talk: &Talk) -> Result<Vec<Scene>, String> {
     Ok(player.scenes)
 }
 
+/// The same between other hosts: `10.0.0.9` becomes `10.NUMBER.0.9`.
+pub fn elsewhere(scenes: &[Scene], number: u8) -> Vec<Scene> {
+    let moved = |address: SocketAddr| match address {
+        SocketAddr::V4(v4) => {
+            let [a, _, c, d] = v4.ip().octets();
+            SocketAddr::from(([a, number, c, d], v4.port()))
+        }
+        SocketAddr::V6(v6) => {
+            let mut segments = v6.ip().segments();
+            segments[2] = u16::from(number);
+            SocketAddr::from((segments, v6.port()))
+        }
+    };
+    let mut scenes = scenes.to_vec();
+    for scene in &mut scenes {
+        if let Scene::Packet(packet) = scene {
+            packet.endpoints = packet.endpoints.map(|(from, to)| (moved(from), moved(to)));
+        }
+    }
+    scenes
+}
+
 struct Player<'a> {
     talk: &'a Talk,
     /// The next sequence number of each conversation's client and server.

@@ -125,6 +125,27 @@ impl MemorySource {
         let now = Timestamp::from_nanos(START);
         MemorySource { items: items.into_iter(), now, filter, offered: 0, ended: false }
     }
+
+    /// Shows one frame, if the filter admits it.
+    pub fn show(&mut self, at: Timestamp, bytes: &[u8], on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+        self.show_cut(at, bytes, bytes.len(), on_frame)
+    }
+
+    fn show_cut(
+        &mut self,
+        at: Timestamp,
+        bytes: &[u8],
+        wire_len: usize,
+        on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate),
+    ) -> usize {
+        (self.now, self.offered) = (at, self.offered + 1);
+        let frame = Frame { at, link: Link::Ethernet, bytes, wire_len, hash: None };
+        if !self.filter.admits(&frame) {
+            return 0;
+        }
+        on_frame(frame, &mut self.filter);
+        1
+    }
 }
 
 impl Source for MemorySource {
@@ -133,14 +154,7 @@ impl Source for MemorySource {
             None => self.ended = true,
             Some(Item::Silence(until)) => self.now = Timestamp::from_nanos(until),
             Some(Item::Frame(frame)) => {
-                self.now = Timestamp::from_nanos(frame.at);
-                self.offered += 1;
-                let WireFrame { bytes, wire_len, .. } = &frame;
-                let frame = Frame { at: self.now, link: Link::Ethernet, bytes, wire_len: *wire_len, hash: None };
-                if self.filter.admits(&frame) {
-                    on_frame(frame, &mut self.filter);
-                    return 1;
-                }
+                return self.show_cut(Timestamp::from_nanos(frame.at), &frame.bytes, frame.wire_len, on_frame);
             }
         }
         0

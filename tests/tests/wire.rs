@@ -1,0 +1,189 @@
+//! The real binary on real wires: the same records by AF_XDP, by AF_PACKET, in host mode and from a file; and what goes wrong there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portreeve_tests::case::{self, Case};
+use portreeve_tests::encode::{self, WireFrame};
+use portreeve_tests::expect::{self, Logs};
+use portreeve_tests::lab::Lab;
+use portreeve_tests::play::{self, Scene};
+use portreeve_tests::sensor::{self, Sensor};
+use portreeve_tests::{inject, pcap};
+use serde_json::Value;
+
+/// Weirds are sampled by name, over all connections: with many cases in one run the order of packets would decide.
+const UNSAMPLED: &str = "weird.sampling_threshold=1000000";
+
+#[test]
+fn cases_give_the_same_records_by_af_xdp_and_from_a_file() {
+    let Some((lab, folder)) = lab("cases_give_the_same_records_by_af_xdp_and_from_a_file") else { return };
+    lab.wire("play0", "tap0", 1);
+    let frames = playable();
+    let file = from_file(&frames, folder.path());
+    for workers in [1, 2] {
+        let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp", "--workers", &workers.to_string(), "--set", UNSAMPLED]);
+        sensor.wait_until_attached("tap0");
+        inject::send("play0", &frames, Duration::from_millis(1)).expect("the frames are sent");
+        let (summary, logs) = sensor.stop();
+        assert_closed(&summary);
+        assert_eq!(counter(&summary, "wrong_shard"), 0, "both directions meet in one worker");
+        assert_same(&format!("AF_XDP, {workers} workers"), &file, &logs);
+    }
+}
+
+#[test]
+fn cases_give_the_same_records_by_af_packet_and_from_a_file() {
+    let Some((lab, folder)) = lab("cases_give_the_same_records_by_af_packet_and_from_a_file") else { return };
+    lab.wire("play0", "tap0", 1);
+    let frames = playable();
+    let file = from_file(&frames, folder.path());
+    let mut sensor = Sensor::start("tap0", &["--capture", "af_packet", "--set", UNSAMPLED]);
+    sensor.wait_until_listening("tap0");
+    inject::send("play0", &frames, Duration::from_millis(1)).expect("the frames are sent");
+    let (summary, logs) = sensor.stop();
+    assert_closed(&summary);
+    assert_same("AF_PACKET", &file, &logs);
+}
+
+#[test]
+fn a_thousand_conversations_meet_their_worker_on_one_queue() {
+    let Some((lab, _folder)) = lab("a_thousand_conversations_meet_their_worker_on_one_queue") else { return };
+    lab.wire("play0", "tap0", 1);
+    let lookup = case::Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
+    let mut frames = Vec::new();
+    for number in 0..=249 {
+        for client in 0..4 {
+            let scenes = play::elsewhere(&lookup.scenes, number);
+            frames.extend(encode::all(&other_client(&scenes, client)));
+        }
+    }
+    let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp", "--workers", "2"]);
+    sensor.wait_until_attached("tap0");
+    inject::send("play0", &frames, Duration::from_micros(100)).expect("the frames are sent");
+    let (summary, logs) = sensor.stop();
+    assert_closed(&summary);
+    assert_eq!(counter(&summary, "wrong_shard"), 0);
+    let answered = logs["portmap.log"].iter().filter(|line| line.contains("\"port\":2049")).count();
+    assert_eq!(answered, 1000, "each call met its answer");
+}
+
+#[test]
+fn a_killed_sensor_leaves_nothing_and_starts_again() {
+    let Some((lab, _folder)) = lab("a_killed_sensor_leaves_nothing_and_starts_again") else { return };
+    lab.wire("play0", "tap0", 1);
+    let frames = playable();
+    let mut first = Sensor::start("tap0", &["--capture", "af_xdp"]);
+    first.wait_until_attached("tap0");
+    let playing = {
+        let frames = frames.clone();
+        std::thread::spawn(move || inject::send("play0", &frames, Duration::from_millis(5)))
+    };
+    std::thread::sleep(Duration::from_millis(100));
+    first.kill();
+    let killed = Instant::now();
+    while sensor::link("tap0").contains("xdp") {
+        assert!(killed.elapsed() < Duration::from_secs(1), "the program is still there: {}", sensor::link("tap0"));
+    }
+    let mut second = Sensor::start("tap0", &["--capture", "af_xdp"]);
+    second.wait_until_attached("tap0");
+    playing.join().expect("the player lives").expect("the frames are sent");
+    let (summary, _) = second.stop();
+    assert_closed(&summary);
+}
+
+#[test]
+fn what_cannot_work_is_said_with_what_to_do() {
+    let Some((lab, _folder)) = lab("what_cannot_work_is_said_with_what_to_do") else { return };
+    lab.wire("play0", "tap0", 1);
+    lab.ip("addr add 10.9.9.9/24 dev tap0");
+    let refused = Sensor::fails("tap0", &["--capture", "af_xdp"], &[]);
+    assert!(refused.contains("10.9.9.9") && refused.contains("--take-over"), "an interface with an address: {refused}");
+    lab.ip("addr del 10.9.9.9/24 dev tap0");
+    let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all"];
+    let refused = Sensor::fails("tap0", &["--capture", "af_xdp"], &nobody);
+    assert!(refused.contains("cannot") && refused.contains("root"), "no privileges: {refused}");
+    let refused = Sensor::fails("nosuch0", &[], &[]);
+    assert!(refused.contains("nosuch0"), "no such interface: {refused}");
+}
+
+#[test]
+fn an_interface_that_vanishes_ends_the_run_and_nothing_else() {
+    let Some((lab, _folder)) = lab("an_interface_that_vanishes_ends_the_run_and_nothing_else") else { return };
+    lab.wire("play0", "tap0", 1);
+    let lookup = case::Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
+    let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp"]);
+    sensor.wait_until_attached("tap0");
+    inject::send("play0", &lookup.frames(), Duration::from_millis(1)).expect("the frames are sent");
+    std::thread::sleep(Duration::from_millis(300));
+    lab.ip("link del play0");
+    let (ended, errors, logs) = sensor.ends();
+    assert!(!ended.success() && errors.contains("tap0"), "it says so: {errors}");
+    assert_eq!(logs["portmap.log"].len(), 1, "what was seen before is in the logs");
+}
+
+/// The cases that a wire can carry as they are, each between hosts of its own, all at the same time.
+fn playable() -> Vec<WireFrame> {
+    let cases = case::all().into_iter().filter(is_playable);
+    let scenes = cases.enumerate().map(|(number, case)| play::elsewhere(&case.scenes, number as u8));
+    let mut frames: Vec<WireFrame> = scenes.flat_map(|scenes| encode::all(&scenes)).collect();
+    frames.sort_by_key(|frame| frame.at);
+    frames
+}
+
+/// No pauses, no settings of its own, and nothing that a wire would not carry.
+fn is_playable(case: &Case) -> bool {
+    let carried = |scene: &Scene| match scene {
+        Scene::Silence(_) => false,
+        Scene::Packet(packet) => {
+            packet.conversation.is_some() && packet.bent.snap.is_none() && packet.bent.truncate.is_none()
+        }
+    };
+    case.talk.settings.is_empty() && case.scenes.iter().all(carried)
+}
+
+fn other_client(scenes: &[Scene], client: u8) -> Vec<Scene> {
+    let mut scenes = scenes.to_vec();
+    for scene in &mut scenes {
+        if let Scene::Packet(packet) = scene {
+            packet.endpoints = packet.endpoints.map(|(from, to)| (sensor::renumber(from, client), sensor::renumber(to, client)));
+        }
+    }
+    scenes
+}
+
+fn from_file(frames: &[WireFrame], folder: &Path) -> Logs {
+    let file = folder.join("frames.pcap");
+    std::fs::write(&file, pcap::file(frames)).expect("a capture file");
+    sensor::read(&file, &["--set", UNSAMPLED])
+}
+
+fn lab(test: &str) -> Option<(Lab, tempfile::TempDir)> {
+    if !sensor::is_built(test) {
+        return None;
+    }
+    Some((Lab::enter(test)?, tempfile::tempdir().expect("a folder")))
+}
+
+fn assert_closed(summary: &Value) {
+    assert_eq!(summary["ledger"]["unexplained"], 0, "the ledger closes: {summary:#}");
+}
+
+fn counter(summary: &Value, name: &str) -> u64 {
+    fn find(value: &Value, name: &str) -> Option<u64> {
+        match value {
+            Value::Object(map) => map.get(name).and_then(Value::as_u64).or_else(|| map.values().find_map(|v| find(v, name))),
+            _ => None,
+        }
+    }
+    find(summary, name).unwrap_or_else(|| panic!("the summary has no {name}: {summary:#}"))
+}
+
+fn assert_same(what: &str, expected: &Logs, actual: &Logs) {
+    let all: BTreeMap<_, _> = expected.keys().chain(actual.keys()).map(|name| (name, ())).collect();
+    for name in all.into_keys() {
+        let difference = expect::difference(name, &expect::text(expected, name), &expect::text(actual, name));
+        assert!(difference.is_empty(), "{what}:\n{difference}");
+    }
+}

@@ -1,0 +1,69 @@
+//! One worker or several: the same records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use portreeve::engine;
+use portreeve_tests::case::{self, Case};
+use portreeve_tests::encode::WireFrame;
+use portreeve_tests::expect::{self, Logs};
+use portreeve_tests::play::START;
+use portreeve_tests::{pcap, replay};
+
+#[test]
+fn each_case_gives_the_same_records_with_any_number_of_workers() {
+    for case in case::all() {
+        let one = read(&case.frames(), &case.talk.settings, 1);
+        for workers in [2, 3] {
+            assert_same(&case.name, workers, &one, &read(&case.frames(), &case.talk.settings, workers));
+        }
+    }
+}
+
+#[test]
+fn all_cases_in_one_capture_give_the_same_records_with_any_number_of_workers() {
+    let mixed = mixed();
+    let one = read(&mixed, &[], 1);
+    assert!(one.values().map(Vec::len).sum::<usize>() > 300, "the capture is worth the comparison");
+    for workers in [2, 3] {
+        assert_same("all cases", workers, &one, &read(&mixed, &[], workers));
+    }
+}
+
+/// The cases one after the other, each between hosts of its own, so that they are spread over the workers.
+fn mixed() -> Vec<WireFrame> {
+    let mut frames = Vec::new();
+    for (number, case) in case::all().iter().enumerate() {
+        let Case { scenes, .. } = case;
+        frames.extend(portreeve_tests::encode::all(&portreeve_tests::play::elsewhere(scenes, number as u8)));
+    }
+    frames.sort_by_key(|frame| frame.at);
+    frames
+}
+
+fn read(frames: &[WireFrame], sets: &[String], workers: usize) -> Logs {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("case.pcap");
+    std::fs::write(&file, pcap::file(frames)).expect("a capture file");
+    let mut settings = replay::settings(sets, folder.path());
+    Arc::make_mut(&mut settings).workers = workers;
+    let settings = Arc::unwrap_or_clone(settings);
+    let ended = engine::read(settings, &[file], false, &Arc::new(AtomicBool::new(false))).expect("the capture is read");
+    assert_eq!(ended.summary.ledger.unexplained(), 0, "the ledger closes with {workers} workers");
+    sorted(&replay::read_logs(folder.path()))
+}
+
+/// Records of the same moment and different connections have no order.
+fn sorted(raw: &BTreeMap<String, Vec<String>>) -> Logs {
+    let mut logs = expect::normalise(raw, START);
+    logs.values_mut().for_each(|lines| lines.sort());
+    logs
+}
+
+fn assert_same(what: &str, workers: usize, one: &Logs, many: &Logs) {
+    for name in one.keys().chain(many.keys()) {
+        let difference = expect::difference(name, &expect::text(one, name), &expect::text(many, name));
+        assert!(difference.is_empty(), "{what} with {workers} workers:\n{difference}");
+    }
+}
