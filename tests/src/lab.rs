@@ -13,13 +13,13 @@ use crate::skip::{skip, without_root};
 pub struct Lab(());
 
 impl Lab {
-    /// Moves the calling thread into a new network namespace; `None`, and `test` noted as skipped, where that is not allowed.
-    pub fn enter(test: &str) -> Option<Lab> {
-        if without_root(test) {
+    /// Moves the calling thread into a new network namespace; `None`, and the test noted as skipped, where that is not allowed.
+    pub fn enter() -> Option<Lab> {
+        if without_root() {
             return None;
         }
         if let Err(why) = unshare(CloneFlags::CLONE_NEWNET) {
-            skip(test, &format!("no network namespace can be made here: {why}"));
+            skip(&format!("no network namespace can be made here: {why}"));
             return None;
         }
         // No neighbour discovery: only the test's own frames are on its wires.

@@ -25,11 +25,11 @@ fn binary() -> PathBuf {
     std::env::var_os("PORTREEVE_BINARY").map_or(built, PathBuf::from)
 }
 
-/// Whether the binary is there; if not, `test` is noted as skipped.
-pub fn is_built(test: &str) -> bool {
+/// Whether the binary is there; if not, the test is noted as skipped.
+pub fn is_built() -> bool {
     let built = binary().exists();
     if !built {
-        skip(test, "the binary is not built: run `cargo build --release`");
+        skip("the binary is not built: run `cargo build --release`");
     }
     built
 }
@@ -179,14 +179,17 @@ fn timeless(folder: &Path) -> Logs {
     let logs = expect::normalise(&read_logs(folder), 0);
     let ends = |line: &String| {
         let (_, rest) = line.split_once("\"conn\":\"C").unwrap_or(("", ""));
-        rest.split_once('"').and_then(|(conn, _)| conn.split_once(' ')).map_or_else(String::new, |(_, ends)| ends.into())
+        rest.split_once('"')
+            .and_then(|(conn, _)| conn.split_once(' '))
+            .map_or_else(String::new, |(_, ends)| ends.into())
     };
     let keys: Vec<(String, Vec<String>)> =
         logs.iter().map(|(log, lines)| (log.clone(), lines.iter().map(ends).collect())).collect();
     let stripped = expect::without(&logs, &TIMES);
     keys.into_iter()
         .map(|(log, ends)| {
-            let mut lines: Vec<String> = ends.iter().zip(&stripped[&log]).map(|(ends, line)| format!("{ends} {line}")).collect();
+            let mut lines: Vec<String> =
+                ends.iter().zip(&stripped[&log]).map(|(ends, line)| format!("{ends} {line}")).collect();
             lines.sort();
             (log, lines)
         })

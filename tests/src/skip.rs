@@ -3,11 +3,13 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Notes that `test` was left out because of `reason`.
+/// Notes that the test of this thread was left out because of `reason`.
 ///
 /// # Panics
 /// Under `CI=true`: there, everything is to be tested.
-pub fn skip(test: &str, reason: &str) {
+pub fn skip(reason: &str) {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a part of a test");
     println!("skipped: {test}: {reason}");
     if let Some(list) = std::env::var_os("PORTREEVE_SKIPPED") {
         let file = OpenOptions::new().create(true).append(true).open(list);
@@ -16,11 +18,11 @@ pub fn skip(test: &str, reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} was skipped, and this is CI: {reason}");
 }
 
-/// Whether this process is root; if not, `test` is noted as skipped.
-pub fn without_root(test: &str) -> bool {
+/// Whether this process is not root; if so, the test is noted as skipped.
+pub fn without_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        skip(test, "it needs root: run `cargo xtask test` as root");
+        skip("it needs root: run `cargo xtask test` as root");
     }
     !root
 }

@@ -40,7 +40,7 @@ fn damage(scene: &Scene, random: &mut Random) -> Scene {
     for _ in 0..=random.below(4) {
         let at = random.below(packet.payload.len());
         match random.below(4) {
-            0 => packet.payload[at] = random.next() as u8,
+            0 => packet.payload[at] = random.bits() as u8,
             1 => packet.payload[at] ^= 1 << random.below(8),
             2 => packet.payload[at] = [0, 0xff, 0x7f, 0x80][random.below(4)],
             _ if packet.payload.len() > 1 => packet.payload.truncate(at.max(1)),

@@ -18,12 +18,13 @@ const UNSAMPLED: &str = "weird.sampling_threshold=1000000";
 
 #[test]
 fn cases_give_the_same_records_by_af_xdp_and_from_a_file() {
-    let Some((lab, folder)) = lab("cases_give_the_same_records_by_af_xdp_and_from_a_file") else { return };
+    let Some((lab, folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
     let frames = playable();
     let file = from_file(&frames, folder.path());
     for workers in [1, 2] {
-        let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp", "--workers", &workers.to_string(), "--set", UNSAMPLED]);
+        let mut sensor =
+            Sensor::start("tap0", &["--capture", "af_xdp", "--workers", &workers.to_string(), "--set", UNSAMPLED]);
         sensor.wait_until_attached("tap0");
         inject::send("play0", &frames, Duration::from_millis(1)).expect("the frames are sent");
         let (summary, logs) = sensor.stop();
@@ -35,7 +36,7 @@ fn cases_give_the_same_records_by_af_xdp_and_from_a_file() {
 
 #[test]
 fn cases_give_the_same_records_by_af_packet_and_from_a_file() {
-    let Some((lab, folder)) = lab("cases_give_the_same_records_by_af_packet_and_from_a_file") else { return };
+    let Some((lab, folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
     let frames = playable();
     let file = from_file(&frames, folder.path());
@@ -49,9 +50,9 @@ fn cases_give_the_same_records_by_af_packet_and_from_a_file() {
 
 #[test]
 fn a_thousand_conversations_meet_their_worker_on_one_queue() {
-    let Some((lab, _folder)) = lab("a_thousand_conversations_meet_their_worker_on_one_queue") else { return };
+    let Some((lab, _folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
-    let lookup = case::Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
+    let lookup = Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
     let mut frames = Vec::new();
     for number in 0..=249 {
         for client in 0..4 {
@@ -71,7 +72,7 @@ fn a_thousand_conversations_meet_their_worker_on_one_queue() {
 
 #[test]
 fn a_killed_sensor_leaves_nothing_and_starts_again() {
-    let Some((lab, _folder)) = lab("a_killed_sensor_leaves_nothing_and_starts_again") else { return };
+    let Some((lab, _folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
     let frames = playable();
     let mut first = Sensor::start("tap0", &["--capture", "af_xdp"]);
@@ -95,7 +96,7 @@ fn a_killed_sensor_leaves_nothing_and_starts_again() {
 
 #[test]
 fn what_cannot_work_is_said_with_what_to_do() {
-    let Some((lab, _folder)) = lab("what_cannot_work_is_said_with_what_to_do") else { return };
+    let Some((lab, _folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
     lab.ip("addr add 10.9.9.9/24 dev tap0");
     let refused = Sensor::fails("tap0", &["--capture", "af_xdp"], &[]);
@@ -110,9 +111,9 @@ fn what_cannot_work_is_said_with_what_to_do() {
 
 #[test]
 fn an_interface_that_vanishes_ends_the_run_and_nothing_else() {
-    let Some((lab, _folder)) = lab("an_interface_that_vanishes_ends_the_run_and_nothing_else") else { return };
+    let Some((lab, _folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
-    let lookup = case::Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
+    let lookup = Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
     let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp"]);
     sensor.wait_until_attached("tap0");
     inject::send("play0", &lookup.frames(), Duration::from_millis(1)).expect("the frames are sent");
@@ -147,7 +148,8 @@ fn other_client(scenes: &[Scene], client: u8) -> Vec<Scene> {
     let mut scenes = scenes.to_vec();
     for scene in &mut scenes {
         if let Scene::Packet(packet) = scene {
-            packet.endpoints = packet.endpoints.map(|(from, to)| (sensor::renumber(from, client), sensor::renumber(to, client)));
+            packet.endpoints =
+                packet.endpoints.map(|(from, to)| (sensor::renumber(from, client), sensor::renumber(to, client)));
         }
     }
     scenes
@@ -159,11 +161,11 @@ fn from_file(frames: &[WireFrame], folder: &Path) -> Logs {
     sensor::read(&file, &["--set", UNSAMPLED])
 }
 
-fn lab(test: &str) -> Option<(Lab, tempfile::TempDir)> {
-    if !sensor::is_built(test) {
+fn lab() -> Option<(Lab, tempfile::TempDir)> {
+    if !sensor::is_built() {
         return None;
     }
-    Some((Lab::enter(test)?, tempfile::tempdir().expect("a folder")))
+    Some((Lab::enter()?, tempfile::tempdir().expect("a folder")))
 }
 
 fn assert_closed(summary: &Value) {
@@ -173,7 +175,9 @@ fn assert_closed(summary: &Value) {
 fn counter(summary: &Value, name: &str) -> u64 {
     fn find(value: &Value, name: &str) -> Option<u64> {
         match value {
-            Value::Object(map) => map.get(name).and_then(Value::as_u64).or_else(|| map.values().find_map(|v| find(v, name))),
+            Value::Object(map) => {
+                map.get(name).and_then(Value::as_u64).or_else(|| map.values().find_map(|v| find(v, name)))
+            }
             _ => None,
         }
     }

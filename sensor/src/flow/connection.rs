@@ -35,8 +35,7 @@ pub(super) enum Fate {
 }
 
 impl Connection {
-    pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, watched: bool, inactivity: Duration) -> Self {
-        let tcp = (conn.id.key.transport == Transport::Tcp).then(|| Box::new(Tcp::new(watched)));
+    pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
         Connection { subject: Subject { conn, analyzer }, tcp, inactivity, account: 0 }
     }
 
@@ -165,6 +164,11 @@ impl Connection {
     fn settle(&mut self, shared: &Shared<'_>) {
         let held = self.subject.held() + self.tcp.as_ref().map_or(0, |tcp| tcp.held());
         shared.budget().settle(&mut self.account, held);
+    }
+
+    /// What can be used for another connection, once this one is closed.
+    pub fn take_tcp(&mut self) -> Option<Box<Tcp>> {
+        self.tcp.take()
     }
 
     fn expiry(&self) -> Timestamp {

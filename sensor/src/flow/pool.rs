@@ -1,20 +1,23 @@
-//! Byte buffers that streams borrow and give back, so that nothing is allocated once the sensor has warmed up.
+//! What connections borrow and give back, so that nothing is allocated once the sensor has warmed up.
 
-/// Buffers kept for reuse; more are freed.
+use super::tcp::Tcp;
+
+/// Buffers, and states of TCP connections, kept for reuse; more are freed.
 pub const KEPT: usize = 1024;
 /// A buffer that has grown beyond this is freed, not kept.
 pub const LARGEST_KEPT: usize = 64 * 1024;
 
-/// The unused buffers of one worker.
+/// What is unused in one worker.
 #[derive(Debug, Default)]
 pub struct Pool {
     free: Vec<Vec<u8>>,
+    tcp: Vec<Box<Tcp>>,
 }
 
 impl Pool {
     /// An empty pool.
     pub fn new() -> Self {
-        Pool { free: Vec::with_capacity(KEPT) }
+        Pool { free: Vec::with_capacity(KEPT), tcp: Vec::with_capacity(KEPT) }
     }
 
     /// An empty buffer.
@@ -28,6 +31,24 @@ impl Pool {
         buffer.clear();
         if (1..=LARGEST_KEPT).contains(&buffer.capacity()) && self.free.len() < KEPT {
             self.free.push(buffer);
+        }
+    }
+
+    /// The state of a new TCP connection.
+    pub(super) fn take_tcp(&mut self, watched: bool) -> Box<Tcp> {
+        match self.tcp.pop() {
+            Some(mut tcp) => {
+                *tcp = Tcp::new(watched);
+                tcp
+            }
+            None => Box::new(Tcp::new(watched)),
+        }
+    }
+
+    /// Takes the state of a connection back that is over.
+    pub(super) fn give_back_tcp(&mut self, tcp: Box<Tcp>) {
+        if self.tcp.len() < KEPT {
+            self.tcp.push(tcp);
         }
     }
 }

@@ -313,11 +313,13 @@ impl<H: Handler> Shard<H> {
             Transport::Udp => seconds(timeouts.udp_inactivity_timeout),
         };
         let analyzer = service.map(AnyAnalyzer::new);
-        let mut connection = Connection::new(conn, analyzer, self.is_watched(&key), inactivity);
+        let watched = self.is_watched(&key);
+        let tcp = (key.transport == Transport::Tcp).then(|| self.pool.take_tcp(watched));
+        let mut connection = Connection::new(conn, analyzer, tcp, inactivity);
         let mut shared = shared!(self, at, gate);
         connection.subject.raise(&mut shared, ConnectionEvent::NewConnection);
         let id = self.table.insert(hashed, connection)?;
-        self.unwatched += usize::from(!self.is_watched(&key));
+        self.unwatched += usize::from(!watched);
         self.stats.counters.connections_opened.inc();
         self.stats.counters.connections_open.set(self.table.len() as u64);
         Some((id, if flipped { Direction::FromResp } else { Direction::FromOrig }))
@@ -365,6 +367,7 @@ impl<H: Handler> Shard<H> {
         self.wheel.remove(id);
         let Some(connection) = self.table.get_mut(id) else { return };
         connection.close(&mut shared!(self, now, gate));
+        connection.take_tcp().into_iter().for_each(|tcp| self.pool.give_back_tcp(tcp));
         let Some(key) = self.table.remove(id) else { return };
         self.unwatched -= usize::from(!self.is_watched(&key));
         self.stats.counters.connections_open.set(self.table.len() as u64);

@@ -112,6 +112,7 @@ impl Tcp {
         let advance = self.update_last(subject, dir, seq + occupied, segment);
         self.side_mut(dir).last_time = shared.now;
         let close = self.update_state(subject, shared, dir, segment, advance);
+        self.update_sizes(subject); // before delivery: whoever is told of bytes is to see them counted
         if let Some(ack) = ack {
             self.acknowledge(subject, shared, dir.reverse(), ack);
         }
@@ -119,7 +120,6 @@ impl Tcp {
             let first = seq.unsigned_abs() + u64::from(flags.syn);
             self.receive(subject, shared, dir, first, segment);
         }
-        self.update_sizes(subject);
         self.check_end(subject, shared, dir);
         self.check_end(subject, shared, dir.reverse());
         if close.closes {
