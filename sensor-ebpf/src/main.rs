@@ -10,6 +10,8 @@ mod frame;
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod tcx;
+#[cfg(all(target_arch = "bpf", feature = "trace"))]
+mod trace;
 #[cfg(target_arch = "bpf")]
 mod xdp;
 

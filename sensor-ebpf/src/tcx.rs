@@ -2,6 +2,7 @@
 
 use core::ptr::read_volatile;
 
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::bindings::tcx_action_base::TCX_NEXT;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
@@ -21,9 +22,19 @@ const HEADERS: u32 = 128;
 pub fn portreeve_tcx(context: TcContext) -> i32 {
     let target = clone_to();
     // SAFETY: a field of the program's own context.
-    if unsafe { (*context.skb.skb).ifindex } == target {
-        return TCX_NEXT;
+    if unsafe { (*context.skb.skb).ifindex } != target {
+        decided(context.skb.skb, target);
+        #[cfg(feature = "trace")]
+        crate::trace::write();
     }
+    TCX_NEXT
+}
+
+/// In a trace build a function of its own, because there is no room on the stack for this and for the log.
+#[cfg_attr(feature = "trace", inline(never))]
+#[cfg_attr(not(feature = "trace"), inline(always))]
+fn decided(skb: *mut __sk_buff, target: u32) {
+    let context = TcContext::new(skb);
     let length = context.len();
     let wanted = if length < HEADERS { length } else { HEADERS };
     let (start, end) = bounds(&context);
@@ -34,10 +45,12 @@ pub fn portreeve_tcx(context: TcContext) -> i32 {
     let (start, end) = bounds(&context);
     // SAFETY: the context's own pointers, read after the last resize; the frame is not used after the clone.
     let frame = unsafe { Frame::new(start, end, length as usize) };
-    let counter = classify(&frame, &mut Maps).counter;
+    let decision = classify(&frame, &mut Maps);
+    #[cfg(feature = "trace")]
+    crate::trace::keep(&decision, length as usize);
+    let counter = decision.counter;
     let delivered = !counter.redirects() || context.clone_redirect(target, 0).is_ok();
     count(TCX, if delivered { counter } else { Counter::Undelivered });
-    TCX_NEXT
 }
 
 /// Where the linear part begins and ends. Volatile, because a resize moves both and the compiler does not know it.

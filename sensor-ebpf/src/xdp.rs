@@ -3,8 +3,6 @@
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS};
 use aya_ebpf::bindings::xdp_md;
-#[cfg(feature = "trace")]
-use aya_ebpf::helpers::bpf_printk;
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
@@ -21,11 +19,17 @@ const XDP: u32 = 0;
 pub fn portreeve_xdp(context: XdpContext) -> u32 {
     // SAFETY: the program's own context.
     let frame = unsafe { frame(&context) };
-    if let Some(decision) = glance(&frame, &mut Maps) {
+    // A trace has all decisions, and they are logged in one place.
+    if !cfg!(feature = "trace")
+        && let Some(decision) = glance(&frame, &mut Maps)
+    {
         count(XDP, decision.counter);
         return leftover();
     }
-    examined(context.ctx)
+    let action = examined(context.ctx);
+    #[cfg(feature = "trace")]
+    crate::trace::write();
+    action
 }
 
 /// The rest, as a function of its own: what nearly every frame runs stays short, and needs neither the stack nor the registers of this.
@@ -36,7 +40,7 @@ fn examined(context: *mut xdp_md) -> u32 {
     let frame = unsafe { frame(&context) };
     let decision = examine(&frame, &mut Maps);
     #[cfg(feature = "trace")]
-    trace(&decision);
+    crate::trace::keep(&decision, context.data_end() - context.data());
     if !decision.counter.redirects() {
         count(XDP, decision.counter);
         return leftover();
@@ -52,16 +56,6 @@ fn examined(context: *mut xdp_md) -> u32 {
             action
         }
     }
-}
-
-/// Into /sys/kernel/tracing/trace_pipe, which needs nobody on the other side.
-#[cfg(feature = "trace")]
-#[inline(always)]
-fn trace(decision: &Decision) {
-    let Decision { packet, counter, hash } = decision;
-    let (counter, protocol) = (*counter as u32, u32::from(packet.protocol));
-    // SAFETY: a format with as many conversions as there are arguments.
-    unsafe { bpf_printk!(c"portreeve: counter %u, protocol %u, hash %x", counter, protocol, *hash) };
 }
 
 /// # Safety

@@ -14,6 +14,7 @@ use aya::programs::tc::TcAttachOptions;
 use aya::programs::xdp::XdpMode;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
+use aya_log::EbpfLogger;
 use portreeve_ebpf::{Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, names};
 
 pub use self::tables::KernelTables;
@@ -31,6 +32,7 @@ pub struct Kernel {
     counts: PerCpuArray<MapData, Wire<Counts>>,
     tables: Shared,
     links: Vec<FdLink>,
+    trace: Option<Box<dyn FnMut() + Send>>,
 }
 
 /// A program of the object.
@@ -90,10 +92,11 @@ impl Kernel {
             .map_err(|why| failed(&Chain(&why)))?;
         let xdp: &mut Xdp = program(&mut ebpf, names::XDP)?;
         patiently(|| xdp.load()).map_err(|why| failed(&Chain(&why)))?;
+        let trace = trace(&mut ebpf);
         let sockets = map(&mut ebpf, names::XSKS)?;
         let counts = map(&mut ebpf, names::COUNTS)?;
         let tables = Shared::new(&mut ebpf, plan)?;
-        Ok(Kernel { ebpf, sockets, counts, tables, links: Vec::new() })
+        Ok(Kernel { ebpf, sockets, counts, tables, links: Vec::new(), trace })
     }
 
     /// Gives the frames of a queue and a worker to a socket.
@@ -179,6 +182,13 @@ impl Kernel {
             }
         }
         Ok(sums)
+    }
+
+    /// Writes what the programs of a trace build have said since the last time into the sensor's own log. Others say nothing.
+    pub fn flush_trace(&mut self) {
+        if let Some(flush) = &mut self.trace {
+            flush();
+        }
     }
 
     /// A handle to expectations and bypasses, for a thread of its own.
@@ -275,6 +285,13 @@ fn loaded_tcx(ebpf: &mut Ebpf) -> Result<&mut SchedClassifier> {
         patiently(|| tcx.load()).map_err(|why| Error::new("load the kernel program for host mode", Chain(&why)))?;
     }
     Ok(tcx)
+}
+
+/// What reads the log of a trace build; the programs of others have none.
+fn trace(ebpf: &mut Ebpf) -> Option<Box<dyn FnMut() + Send>> {
+    let mut logger = EbpfLogger::init(ebpf).ok()?;
+    tracing::warn!("the kernel programs are of a trace build: they log each decision, which is slow");
+    Some(Box::new(move || logger.flush()))
 }
 
 fn refused(interface: &str, generic: bool, why: &ProgramError) -> Error {

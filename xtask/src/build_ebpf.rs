@@ -25,8 +25,8 @@ pub struct Args {
     /// Print the instructions, too
     #[arg(long)]
     pub disasm: bool,
-    /// Print each decision but the plainest into /sys/kernel/tracing/trace_pipe; slow, for hunting a wrong verdict
-    #[arg(long)]
+    /// Log each decision, which the sensor then does, too; slow, for hunting a wrong verdict
+    #[arg(long, conflicts_with = "release")]
     pub trace: bool,
 }
 

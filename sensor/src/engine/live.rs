@@ -119,7 +119,7 @@ impl Live {
         let stop_workers = Arc::new(AtomicBool::new(false));
         let running = super::start(settings, sources, LIVE, &stop_workers)?;
         tracing::info!("watching {} (AF_PACKET, {} workers)", interface.name, self.workers());
-        self.wait(&running);
+        self.wait(&running, || {});
         intake.shut();
         stop_workers.store(true, Ordering::Relaxed);
         let finished = running.join()?;
@@ -136,13 +136,14 @@ impl Live {
         Ok(conclude(&finished, ledger, what))
     }
 
-    /// Waits until the run is over, for whatever reason.
-    fn wait<S>(&self, running: &Running<S>) {
+    /// Waits until the run is over, for whatever reason, and does `meanwhile` again and again.
+    fn wait<S>(&self, running: &Running<S>, mut meanwhile: impl FnMut()) {
         let since = Instant::now();
         while !self.stop.load(Ordering::Relaxed) && !running.is_over() {
             if self.limit.is_some_and(|limit| since.elapsed() >= limit) {
                 break;
             }
+            meanwhile();
             thread::sleep(LOOK);
         }
     }
@@ -152,8 +153,9 @@ impl AfXdp {
     /// Watches; and at the end the programs go first, the sockets last: a driver may still be filling them.
     fn watch(mut self, live: &Live) -> Result<Ended> {
         self.announce(live);
-        live.wait(&self.running);
+        live.wait(&self.running, || self.kernel.flush_trace());
         self.kernel.detach();
+        self.kernel.flush_trace();
         self.stop_workers.store(true, Ordering::Relaxed);
         let finished = self.running.join()?;
 
