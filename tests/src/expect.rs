@@ -30,8 +30,10 @@ pub fn normalise(raw: &BTreeMap<String, Vec<String>>, start: u64) -> Logs {
     }
     for (log, lines) in &mut logs {
         match log.as_str() {
-            // The order of events at one moment is part of what they tell.
-            "events.jsonl" => lines.sort_by(|a, b| order(a).total_cmp(&order(b))),
+            // The order of a connection's events at one moment is part of what they tell; that of connections is nobody's.
+            "events.jsonl" => {
+                lines.sort_by(|a, b| order(a).total_cmp(&order(b)).then_with(|| number_of(a).cmp(&number_of(b))));
+            }
             _ => lines.sort_by(|a, b| order(a).total_cmp(&order(b)).then_with(|| a.cmp(b))),
         }
     }
@@ -190,4 +192,10 @@ fn relative(seconds: f64, start: u64) -> f64 {
 fn order(line: &str) -> f64 {
     let digits = line.strip_prefix("{\"ts\":").and_then(|rest| rest.split(',').next());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(f64::INFINITY)
+}
+
+/// The number of a line's connection.
+fn number_of(line: &str) -> u32 {
+    let after = line.split_once("\"conn\":\"C").map_or("", |(_, after)| after);
+    after.split_once(' ').and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
 }

@@ -11,6 +11,7 @@ pub const LARGEST_KEPT: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub struct Pool {
     free: Vec<Vec<u8>>,
+    #[expect(clippy::vec_box, reason = "it is the box that is lent")]
     tcp: Vec<Box<Tcp>>,
 }
 
