@@ -156,6 +156,8 @@ pub struct Marks {
     pub labels: SmallVec<[&'static str; 2]>,
     /// Judgements that are made once per connection: a bit each.
     pub judged: u32,
+    /// An annotation is missing, because the worker had no room for it.
+    pub unannotated: bool,
 }
 
 /// One side of a connection.

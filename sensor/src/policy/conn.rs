@@ -7,6 +7,7 @@ use super::notice::About;
 use super::words::{Words, put, text};
 use super::{Note, Policy, Seen};
 use crate::analyzers::Service;
+use crate::flow::budget::EXHAUSTED;
 use crate::flow::key::Direction;
 use crate::flow::{Conn, EndpointState};
 use crate::record::ConnRecord;
@@ -82,6 +83,9 @@ impl Policy {
         }
         if seen.conn.hot > 0 {
             self.log_hot_conn(seen);
+        }
+        if seen.conn.marks.unannotated {
+            self.conn_weird(seen, EXHAUSTED, b"addl");
         }
         let record = self.conn_record(seen);
         self.write(seen.now, record);

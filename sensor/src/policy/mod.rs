@@ -113,6 +113,8 @@ impl Policy {
         let more = annotation.held() + if conn.addl.is_empty() { 0 } else { size_of::<Annotation>() };
         if Budget::new(&self.settings.limits, &self.stats.counters).allows(more) {
             conn.addl.push(annotation);
+        } else {
+            conn.marks.unannotated = true;
         }
     }
 
