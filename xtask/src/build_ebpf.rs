@@ -45,6 +45,7 @@ pub fn run(shell: &Shell, args: &Args) -> Result<()> {
         fs::read(shell.current_dir().join(&fresh)).with_context(|| format!("cannot read {}", fresh.display()))?;
     let changed = fs::read(shell.current_dir().join(OBJECT)).ok().as_ref() != Some(&object);
     if changed {
+        shell.create_dir(Path::new(OBJECT).parent().unwrap_or(Path::new(".")))?;
         shell.copy_file(&fresh, OBJECT)?;
     }
     println!("{OBJECT}: {} bytes, {}, {by}", object.len(), if changed { "new" } else { "unchanged" });
