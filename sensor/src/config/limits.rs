@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The bounds. Sizes are per worker unless they say otherwise.
 ///
-/// At the defaults, remote hosts can make a worker keep at most about 1410 MiB: 474 of connections, 256 of what they keep back, 64 of
+/// At the defaults, remote hosts can make a worker keep at most about 1362 MiB: 474 of connections, 256 of what they keep back, 16 of
 /// unused buffers, 68 of fragments, 128 of what policy remembers, and 420 of records that wait for the collector.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -140,6 +140,6 @@ mod tests {
     #[test]
     fn the_sum_of_the_bounds_is_what_the_documentation_says() {
         let parts = per_worker(&Limits::default(), &OutputSettings::default());
-        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 64, 68, 128, 420], 1410));
+        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 16, 68, 128, 420], 1362));
     }
 }

@@ -193,7 +193,7 @@ impl Datagram {
     fn fill(&mut self, start: usize, bytes: &[u8]) -> Option<bool> {
         let end = start + bytes.len();
         if self.payload.len() < end {
-            // A power of two is never more than the pool keeps, as doubling from any length would be.
+            // In powers of two no datagram takes more than 64 KiB; doubling from any length would.
             self.payload.reserve_exact(end.next_power_of_two().saturating_sub(self.payload.len()));
             self.payload.resize(end, 0);
         }

@@ -4,8 +4,8 @@ use super::tcp::Tcp;
 
 /// Buffers, and states of TCP connections, kept for reuse; more are freed.
 pub const KEPT: usize = 1024;
-/// A buffer that has grown beyond this is freed, not kept.
-pub const LARGEST_KEPT: usize = 64 * 1024;
+/// A buffer that has grown beyond this is freed, not kept: the next stream to borrow it may want a few bytes, and is charged for all.
+pub const LARGEST_KEPT: usize = 16 * 1024;
 
 /// What is unused in one worker.
 #[derive(Debug, Default)]
