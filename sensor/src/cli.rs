@@ -171,7 +171,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// The option as the person typed it: a value of a settings file.
-pub fn value_name<V: ValueEnum>(value: V) -> String {
+pub fn value_name<V: ValueEnum>(value: &V) -> String {
     value.to_possible_value().map(|possible| possible.get_name().to_owned()).unwrap_or_default()
 }
 
@@ -181,7 +181,7 @@ impl Output {
         let path = |path: &PathBuf| quoted(&path.to_string_lossy());
         let mut sets = Vec::new();
         sets.extend(self.log_dir.as_ref().map(|dir| format!("output.log_dir={}", path(dir))));
-        sets.extend(self.format.map(|format| format!("output.format={}", quoted(&value_name(format)))));
+        sets.extend(self.format.map(|format| format!("output.format={}", quoted(&value_name(&format)))));
         sets.extend(self.workers.map(|workers| format!("workers={workers}")));
         sets.extend(self.events.as_ref().map(|file| format!("output.events={}", path(file))));
         sets
@@ -192,8 +192,8 @@ impl Run {
     /// These options as settings.
     pub fn sets(&self) -> Vec<String> {
         let mut sets = Vec::new();
-        sets.extend(self.mode.map(|mode| format!("capture.mode={}", quoted(&value_name(mode)))));
-        sets.extend(self.capture.map(|capture| format!("capture.source={}", quoted(&value_name(capture)))));
+        sets.extend(self.mode.map(|mode| format!("capture.mode={}", quoted(&value_name(&mode)))));
+        sets.extend(self.capture.map(|capture| format!("capture.source={}", quoted(&value_name(&capture)))));
         let flags = [
             (self.take_over, "capture.take_over=true"),
             (self.allow_generic, "capture.generic=true"),

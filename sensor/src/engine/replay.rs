@@ -26,7 +26,7 @@ pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<At
     let finished = super::start(&settings, capture.sources, manner, stop)?.join()?;
 
     let mut ledger = Ledger::default();
-    let counts = ledger::of_filters(finished.sources.iter().map(|source| source.filter_counters()));
+    let counts = ledger::of_filters(finished.sources.iter().map(pcap::FileSource::filter_counters));
     let (offered, filtered) = (capture.report.packets.get(), ledger::total(&counts));
     let unsupported = capture.report.unsupported_link.get();
     let mut fates = vec![("filter", filtered), ("unsupported_link", unsupported)];
