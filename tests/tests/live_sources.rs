@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use etherparse::PacketBuilder;
+use etherparse::{IpNumber, PacketBuilder};
 
 use portreeve::capture::afpacket;
 use portreeve::capture::afxdp::{self, Grid};
@@ -127,6 +127,25 @@ impl Datagram {
             _ => &[],
         };
         frame.splice(12..12, tags.iter().copied());
+        frame
+    }
+
+    /// Through a tunnel whose ends are others in each direction.
+    fn tunnelled(self) -> Vec<u8> {
+        let frame = self.frame();
+        let inner = &frame[14 + [0, 0, 0, 4, 8][usize::from(self.pair % 5)]..];
+        let protocol = if inner[0] >> 4 == 4 { IpNumber::IPV4 } else { IpNumber::IPV6 };
+        let [.., pair] = self.pair.to_be_bytes();
+        let relay = 1 + u8::from(self.to_server);
+        let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        let outer = if self.pair % 2 == 0 {
+            link.ipv4([192, 88, 99, relay], [10, 9, relay, pair], 64)
+        } else {
+            let host = |last| [0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, relay, last];
+            link.ipv6(host(0), host(pair), 64)
+        };
+        let mut frame = Vec::new();
+        outer.write(&mut frame, protocol, inner).expect("a vector takes every byte");
         frame
     }
 
@@ -305,6 +324,33 @@ fn packet_sockets_bring_the_same() {
         let counted: u64 = sources.iter().map(|source| source.filter_counters().get(Counter::Port)).sum();
         assert_eq!(counted, load.count);
     }
+}
+
+#[test]
+fn directions_in_different_tunnels_meet_in_one_packet_socket() {
+    let Some(lab) = Lab::enter() else { return };
+    lab.wire("here", "there", 1);
+    let interface = Interface::find("there").expect("the lab has made it");
+    let settings = CaptureSettings { socket_bytes: 8 << 20, ..CaptureSettings::default() };
+    let mut sources = afpacket::open(&interface, &settings, &plan(1, 2)).expect("root may open them").sources;
+    let sender = lab.sender("here");
+    for number in 0..100 {
+        sender.send(&Datagram::nth(number, 50).tunnelled()).expect("the wire takes a frame");
+    }
+    let mut pairs = [HashMap::new(), HashMap::new()];
+    let (mut drained, deadline) = (0, Instant::now() + PATIENCE);
+    while drained < 100 && Instant::now() < deadline {
+        for (source, pairs) in sources.iter_mut().zip(&mut pairs) {
+            let mut seen = |frame: Frame<'_>| {
+                let claimed = Datagram::claimed(frame.bytes, 50).expect("a number at the end");
+                *pairs.entry(claimed.pair).or_insert(0) += 1;
+            };
+            source.wait(Duration::from_millis(1));
+            drained += source.drain(&mut |frame, _| seen(frame));
+        }
+    }
+    assert!(pairs.iter().flat_map(HashMap::values).all(|&frames| frames == 2), "{pairs:?}");
+    assert!(pairs.iter().all(|pairs| pairs.len() > 10) && pairs[0].len() + pairs[1].len() == 50, "{pairs:?}");
 }
 
 #[test]

@@ -20,6 +20,8 @@ const TAGS: [u32; 3] = [0x8100, 0x88a8, 0x9100];
 /// Types of ICMP messages that quote a packet: these go where the quoted connection is.
 const ICMP_ERRORS: [u32; 5] = [3, 4, 5, 11, 12];
 const ICMP6_ERRORS: [u32; 4] = [1, 2, 3, 4];
+/// IPv4 and IPv6 in IP: the directions of a connection may come through different tunnels.
+const TUNNELS: [u32; 2] = [4, 41];
 /// Scratch cells: the offset of the IP header from [`NETWORK`], and the words of an address pair.
 const OFFSET: u32 = 0;
 const WORDS: u32 = 1;
@@ -82,12 +84,17 @@ fn program() -> Vec<sock_filter> {
     code.jump_if(4, v4);
     code.jump_if(6, v6);
     code.jump(other);
+    let words = Words { v4: code.label(), v6: code.label() };
     code.place(v4);
-    quoted_v4(&mut code);
+    inside_v4(&mut code, words);
+    code.jump(words.v4);
+    code.place(v6);
+    inside_v6(&mut code, words);
+    code.jump(words.v6);
+    code.place(words.v4);
     xor_of_words(&mut code, [12, 16].into_iter());
     code.jump(hash);
-    code.place(v6);
-    quoted_v6(&mut code);
+    code.place(words.v6);
     xor_of_words(&mut code, [8, 12, 16, 20, 24, 28, 32, 36].into_iter());
     code.place(hash);
     code.op(MULTIPLY, 0x9e37_79b1); // 2^32 / golden ratio, odd: spreads neighbouring addresses over the high bits
@@ -98,11 +105,31 @@ fn program() -> Vec<sock_filter> {
     code.code
 }
 
-/// If the packet is an ICMP error, goes on with the packet that it quotes.
-fn quoted_v4(code: &mut Assembler) {
-    let (icmp, first, quoted, addresses) = (code.label(), code.label(), code.label(), code.label());
+/// Where the addresses of the header at hand are hashed.
+#[derive(Clone, Copy)]
+struct Words {
+    v4: Label,
+    v6: Label,
+}
+
+/// If the packet is an ICMP error or IP in IP, goes on with the packet that it quotes or carries.
+fn inside_v4(code: &mut Assembler, words: Words) {
+    let (icmp, first, quoted) = (code.label(), code.label(), code.label());
+    let (tunnel, whole, addresses) = (code.label(), code.label(), code.label());
     code.op(LD_BYTE_INDEXED, NETWORK.wrapping_add(9));
     code.jump_if(1, icmp);
+    for protocol in TUNNELS {
+        code.jump_if(protocol, tunnel);
+    }
+    code.jump(addresses);
+    code.place(tunnel);
+    code.op(LD_HALF_INDEXED, NETWORK.wrapping_add(6));
+    code.op(AND, 0x3fff); // fragments go by what all of them have
+    code.jump_if(0, whole);
+    code.jump(addresses);
+    code.place(whole);
+    skip_v4(code);
+    carried(code, words);
     code.jump(addresses);
     code.place(icmp);
     code.op(LD_HALF_INDEXED, NETWORK.wrapping_add(6));
@@ -110,12 +137,7 @@ fn quoted_v4(code: &mut Assembler) {
     code.jump_if(0, first);
     code.jump(addresses);
     code.place(first);
-    code.op(STORE_INDEX, OFFSET);
-    code.op(LD_BYTE_INDEXED, NETWORK);
-    code.op(AND, 0xf);
-    code.op(SHIFT_LEFT, 2);
-    code.op(ADD_INDEX, 0);
-    code.op(TO_INDEX, 0);
+    skip_v4(code);
     code.op(LD_BYTE_INDEXED, NETWORK);
     for kind in ICMP_ERRORS {
         code.jump_if(kind, quoted);
@@ -127,11 +149,19 @@ fn quoted_v4(code: &mut Assembler) {
     code.place(addresses);
 }
 
-/// The same for ICMPv6, where it follows the fixed header.
-fn quoted_v6(code: &mut Assembler) {
-    let (icmp, quoted, addresses) = (code.label(), code.label(), code.label());
+/// The same for IPv6, where it follows the fixed header.
+fn inside_v6(code: &mut Assembler, words: Words) {
+    let (icmp, quoted, tunnel, addresses) = (code.label(), code.label(), code.label(), code.label());
     code.op(LD_BYTE_INDEXED, NETWORK.wrapping_add(6));
     code.jump_if(58, icmp);
+    for protocol in TUNNELS {
+        code.jump_if(protocol, tunnel);
+    }
+    code.jump(addresses);
+    code.place(tunnel);
+    code.op(STORE_INDEX, OFFSET);
+    skip(code, 40);
+    carried(code, words);
     code.jump(addresses);
     code.place(icmp);
     code.op(LD_BYTE_INDEXED, NETWORK.wrapping_add(40));
@@ -142,6 +172,25 @@ fn quoted_v6(code: &mut Assembler) {
     code.place(quoted);
     skip(code, 48);
     code.place(addresses);
+}
+
+/// Goes on with the IP packet behind the header that was skipped; if there is none, returns to that header.
+fn carried(code: &mut Assembler, words: Words) {
+    code.op(LD_BYTE_INDEXED, NETWORK);
+    code.op(SHIFT_RIGHT, 4);
+    code.jump_if(4, words.v4);
+    code.jump_if(6, words.v6);
+    code.op(LDX_SCRATCH, OFFSET);
+}
+
+/// Moves the offset behind the IPv4 header at hand, and keeps the old one.
+fn skip_v4(code: &mut Assembler) {
+    code.op(STORE_INDEX, OFFSET);
+    code.op(LD_BYTE_INDEXED, NETWORK);
+    code.op(AND, 0xf);
+    code.op(SHIFT_LEFT, 2);
+    code.op(ADD_INDEX, 0);
+    code.op(TO_INDEX, 0);
 }
 
 /// Moves the offset of the header at hand.

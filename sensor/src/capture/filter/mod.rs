@@ -234,3 +234,26 @@ impl Tables for HostTables {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{ExpectationMode, ExpectationReason};
+    use crate::flow::key::Transport;
+
+    #[test]
+    fn an_expectation_at_a_tunnels_port_leaves_the_tunnel() {
+        let (options, ports) = (Options::DEFAULT, Ports::new(Rules::DEFAULT));
+        let mut filter = HostFilter::new(&Plan { options, ports, queues: 1, expectations: 8, bypasses: 8 });
+        let vxlan = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0x12, 0xb5, 0, 8, 0, 0];
+        let frame = Frame { at: Timestamp::ZERO, link: Link::RawIp, bytes: &vxlan, wire_len: vxlan.len(), hash: None };
+        let (transport, addr) = (Transport::Udp, [10, 0, 0, 2].into());
+        let (why, mode) = (ExpectationReason::RpcService, ExpectationMode::Full);
+        let expectation = Expectation { transport, addr, port: 4789, why, mode };
+        filter.expect(expectation);
+        assert!(filter.admits(&frame));
+        filter.unexpect(expectation);
+        assert!(filter.admits(&frame));
+        assert_eq!(filter.counters().get(contract::Counter::Tunnel), 2);
+    }
+}
