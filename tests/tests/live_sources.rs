@@ -138,7 +138,7 @@ impl Datagram {
         let [.., pair] = self.pair.to_be_bytes();
         let relay = 1 + u8::from(self.to_server);
         let link = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-        let outer = if self.pair % 2 == 0 {
+        let outer = if self.pair.is_multiple_of(2) {
             link.ipv4([192, 88, 99, relay], [10, 9, relay, pair], 64)
         } else {
             let host = |last| [0xfd, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, relay, last];
