@@ -4,6 +4,7 @@ mod ledger;
 mod live;
 mod replay;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{Builder, JoinHandle};
@@ -130,6 +131,17 @@ impl<S: Source> Finished<S> {
     /// Frames that the workers were given.
     fn packets(&self) -> u64 {
         self.stats.iter().map(|stats| stats.counters.frames.get()).sum()
+    }
+
+    /// What the workers counted besides their frames' fates, together; levels and clocks are no sums.
+    fn counters(&self) -> BTreeMap<&'static str, u64> {
+        let mut sums = BTreeMap::new();
+        for (name, number) in self.stats.iter().flat_map(|stats| stats.counters.snapshot()) {
+            if !matches!(name, "clock_nanos" | "connections_open" | "buffered_bytes") {
+                *sums.entry(name).or_default() += number;
+            }
+        }
+        sums
     }
 
     /// What was lost between the gate and the workers.

@@ -20,6 +20,8 @@ pub struct Summary {
     pub logs: BTreeMap<&'static str, u64>,
     /// Lines that could not be written, by log; and `outbox`, messages that found no room on their way to the collector.
     pub lost: BTreeMap<&'static str, u64>,
+    /// What else the workers counted, together; a `wrong_shard` other than 0 says that steering is broken.
+    pub counters: BTreeMap<&'static str, u64>,
     /// Notices, by name.
     pub notices: BTreeMap<&'static str, u64>,
     /// How long it took.
@@ -109,7 +111,9 @@ impl Summary {
             lost.insert("outbox", collected.lost);
         }
         let (seconds, cpu_seconds) = (took.elapsed.as_secs_f64(), took.cpu.as_secs_f64());
-        Summary { packets, ledger, logs, lost, notices: collected.notices.clone(), seconds, cpu_seconds, capture }
+        let notices = collected.notices.clone();
+        let counters = BTreeMap::new();
+        Summary { packets, ledger, logs, lost, counters, notices, seconds, cpu_seconds, capture }
     }
 
     /// Records that are missing from the logs: a replay with any of them has failed.

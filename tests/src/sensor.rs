@@ -65,8 +65,7 @@ impl Sensor {
 
     /// Waits until it has a packet socket on the interface.
     pub fn wait_until_listening(&mut self, interface: &str) {
-        let index = std::fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).unwrap_or_default();
-        let index = index.trim().to_owned();
+        let index = nix::net::if_::if_nametoindex(interface).expect("the interface is there").to_string();
         self.wait_until("its packet socket is open", || {
             let sockets = std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default();
             sockets.lines().skip(1).any(|line| line.split_whitespace().nth(4) == Some(index.as_str()))

@@ -195,5 +195,6 @@ fn conclude<S: Source>(finished: &Finished<S>, ledger: Ledger, what: Capture) ->
     let vanished = finished.sources.iter().find_map(Source::why_ended);
     let mut troubles: Vec<Error> = vanished.map(|why| Error::new("go on capturing", why)).into_iter().collect();
     troubles.extend(finished.troubles());
-    Ended { summary: Summary::new(finished.packets(), ledger, &finished.collected, finished.took, what), troubles }
+    let summary = Summary::new(finished.packets(), ledger, &finished.collected, finished.took, what);
+    Ended { summary: Summary { counters: finished.counters(), ..summary }, troubles }
 }
