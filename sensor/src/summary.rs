@@ -246,7 +246,7 @@ mod tests {
             r#"{"packets":1234,"ledger":{"frames":1234,"frames.udp":1200,"frames.truncated":33,"frames.malformed":0,"#,
             r#""messages":10,"messages.received":9,"messages.outbox_full":1,"#,
             r#""records":9,"records.facts":9,"records.written":0,"records.write_failed":0,"unexplained":1},"#,
-            r#""logs":{},"lost":{"outbox":1},"notices":{"SensitivePortmapperAccess":2},"seconds":1.5,"cpu_seconds":2.0,"#,
+            r#""logs":{},"lost":{"outbox":1},"counters":{},"notices":{"SensitivePortmapperAccess":2},"seconds":1.5,"cpu_seconds":2.0,"#,
             r#""capture":{"source":"file","queues":1,"workers":1}}"#
         );
         assert_eq!(summary.to_json(), expected);

@@ -35,6 +35,19 @@ impl Case {
     pub fn frames(&self) -> Vec<WireFrame> {
         encode::all(&self.scenes)
     }
+
+    /// What each side of its TCP conversations says, in order.
+    pub fn streams(&self) -> Vec<Vec<u8>> {
+        let mut streams = std::collections::BTreeMap::<_, Vec<u8>>::new();
+        for scene in &self.scenes {
+            if let Scene::Packet(packet) = scene
+                && packet.tcp.is_some()
+            {
+                streams.entry((packet.conversation, packet.side as usize)).or_default().extend(&packet.payload);
+            }
+        }
+        streams.into_values().filter(|stream| !stream.is_empty()).collect()
+    }
 }
 
 /// Where the cases are.

@@ -73,6 +73,12 @@ impl Sensor {
         sleep(Duration::from_millis(200));
     }
 
+    /// Waits until it clones a host's packets to a wire of its own, which it taps.
+    pub fn wait_until_cloning(&mut self) {
+        self.wait_until("its own wire is tapped", || link("up").contains("xdp"));
+        sleep(Duration::from_millis(300));
+    }
+
     fn wait_until(&mut self, what: &str, holds: impl Fn() -> bool) {
         let begun = Instant::now();
         while !holds() {
