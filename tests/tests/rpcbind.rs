@@ -188,7 +188,10 @@ struct Tcpdump(Child);
 impl Tcpdump {
     fn start(interface: &str, file: &Path) -> Tcpdump {
         let mut command = Command::new("tcpdump");
-        command.args(["-i", interface, "-U", "-s", "0", "-Z", "root", "-w"]).arg(file).stderr(Stdio::null());
+        command
+            .args(["-i", interface, "--immediate-mode", "-U", "-s", "0", "-Z", "root", "-w"])
+            .arg(file)
+            .stderr(Stdio::null());
         let tcpdump = Tcpdump(command.spawn().expect("tcpdump is there"));
         wait_for("tcpdump's file", || file.metadata().is_ok_and(|file| file.len() >= 24));
         tcpdump
