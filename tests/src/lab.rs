@@ -40,6 +40,13 @@ impl Lab {
         }
     }
 
+    /// What this thread mounts from now on is seen by it and by what it starts only, and goes with them.
+    pub fn private_mounts(&self) {
+        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("root may have mounts of its own");
+        let private = Command::new("mount").args(["--make-rprivate", "/"]).status();
+        assert!(private.is_ok_and(|status| status.success()), "mounts can be made private");
+    }
+
     /// Runs `ip` with these words.
     pub fn ip(&self, words: &str) {
         let output = Command::new("ip").args(words.split_ascii_whitespace()).output().expect("iproute2 is installed");

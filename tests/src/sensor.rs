@@ -38,16 +38,25 @@ pub fn is_built() -> bool {
 #[derive(Debug)]
 pub struct Sensor {
     child: Child,
-    logs: tempfile::TempDir,
+    logs: PathBuf,
+    /// Removed with the sensor.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Sensor {
     /// Starts `portreeve run` on an interface.
     pub fn start(interface: &str, options: &[&str]) -> Sensor {
-        let logs = tempfile::tempdir().expect("a folder for the logs");
-        let mut command = command(interface, options, logs.path(), &[]);
+        let folder = tempfile::tempdir().expect("a folder for the logs");
+        let mut sensor = Sensor::start_in(folder.path(), interface, options);
+        sensor.folder = Some(folder);
+        sensor
+    }
+
+    /// The same, with its logs in this folder.
+    pub fn start_in(logs: &Path, interface: &str, options: &[&str]) -> Sensor {
+        let mut command = command(interface, options, logs, &[]);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the sensor starts");
-        Sensor { child, logs }
+        Sensor { child, logs: logs.into(), folder: None }
     }
 
     /// Runs it where it has to fail, by way of `prefix`; returns what it said.
@@ -92,6 +101,19 @@ impl Sensor {
 
     /// Lets it take what is on its way, asks it to end, and returns its summary and its logs without times.
     pub fn stop(mut self) -> (Value, Logs) {
+        let (status, summary) = self.interrupt();
+        assert!(status.success(), "it ended with {status}:\n{}", self.errors());
+        (summary, timeless(&self.logs))
+    }
+
+    /// The same where something was wrong: its summary, and what it said.
+    pub fn stop_in_trouble(mut self) -> (Value, String) {
+        let (status, summary) = self.interrupt();
+        assert!(!status.success(), "trouble is told by the exit status");
+        (summary, self.errors())
+    }
+
+    fn interrupt(&mut self) -> (ExitStatus, Value) {
         sleep(Duration::from_millis(500));
         let interrupt = nix::sys::signal::Signal::SIGINT;
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
@@ -99,9 +121,8 @@ impl Sensor {
         let mut summary = String::new();
         self.child.stdout.take().expect("stdout is piped").read_to_string(&mut summary).expect("a summary");
         let status = self.child.wait().expect("it ends");
-        assert!(status.success(), "it ended with {status}:\n{}", self.errors());
-        let summary = serde_json::from_str(&summary).unwrap_or_else(|why| panic!("the summary: {why}\n{summary}"));
-        (summary, timeless(self.logs.path()))
+        let told = serde_json::from_str(&summary);
+        (status, told.unwrap_or_else(|why| panic!("the summary: {why}\n{summary}\n{}", self.errors())))
     }
 
     /// Waits until it ends by itself; returns how, what it said, and its logs.
@@ -109,7 +130,7 @@ impl Sensor {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                return (status, self.errors(), timeless(self.logs.path()));
+                return (status, self.errors(), timeless(&self.logs));
             }
             assert!(begun.elapsed() < PATIENCE, "it does not end");
             sleep(Duration::from_millis(20));

@@ -119,6 +119,20 @@ fn the_manuals_sets_are_in_the_policy_under_their_names() {
 }
 
 #[test]
+fn cases_that_the_readme_names_exist() {
+    let readme = std::fs::read_to_string(root().join("tests/README.md")).expect("there is a README");
+    let (_, page) = readme.split_once("name by name").expect("the manual's page");
+    let named: Vec<&str> = page.split('`').filter(|word| word.contains('/') && !word.contains('*')).collect();
+    assert!(named.len() > 30, "the page names cases");
+    for case in named {
+        assert!(
+            root().join("tests/cases").join(case).join("talk.txt").exists(),
+            "tests/README.md: there is no case {case}"
+        );
+    }
+}
+
+#[test]
 fn commands_in_the_readme_exist() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
     let chores = std::fs::read_to_string(root().join("xtask/src/main.rs")).expect("xtask").to_lowercase();

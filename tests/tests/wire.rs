@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use portreeve_tests::case::{self, Case};
@@ -122,6 +123,28 @@ fn an_interface_that_vanishes_ends_the_run_and_nothing_else() {
     let (ended, errors, logs) = sensor.ends();
     assert!(!ended.success() && errors.contains("tap0"), "it says so: {errors}");
     assert_eq!(logs["portmap.log"].len(), 1, "what was seen before is in the logs");
+}
+
+#[test]
+fn a_full_disk_costs_records_that_are_counted_and_nothing_else() {
+    let Some((lab, folder)) = lab() else { return };
+    lab.wire("play0", "tap0", 1);
+    lab.private_mounts();
+    let small = folder.path().join("small");
+    std::fs::create_dir(&small).expect("a folder");
+    let disk = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(&small).status();
+    assert!(disk.expect("mount is there").success(), "a small disk");
+    let mut sensor = Sensor::start_in(&small, "tap0", &["--capture", "af_xdp"]);
+    sensor.wait_until_attached("tap0");
+    let lookup = Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
+    let scenes = (0..250).flat_map(|number| play::elsewhere(&lookup.scenes, number)).collect::<Vec<_>>();
+    inject::send("play0", &encode::all(&scenes), Duration::from_micros(100)).expect("the frames are sent");
+    std::thread::sleep(Duration::from_millis(1500));
+    let (summary, errors) = sensor.stop_in_trouble();
+    assert_closed(&summary);
+    assert_eq!(summary["packets"], 500, "every packet was analysed");
+    assert!(summary["lost"].as_object().is_some_and(|lost| !lost.is_empty()), "what is missing is told: {summary:#}");
+    assert!(errors.contains("disk"), "and what to do: {errors}");
 }
 
 /// The cases that a wire can carry as they are, each between hosts of its own, all at the same time.
