@@ -39,6 +39,7 @@ pub fn is_built() -> bool {
 pub struct Sensor {
     child: Child,
     logs: PathBuf,
+    said: tempfile::NamedTempFile,
     /// Removed with the sensor.
     folder: Option<tempfile::TempDir>,
 }
@@ -55,8 +56,10 @@ impl Sensor {
     /// The same, with its logs in this folder.
     pub fn start_in(logs: &Path, interface: &str, options: &[&str]) -> Sensor {
         let mut command = command(interface, options, logs, &[]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the sensor starts");
-        Sensor { child, logs: logs.into(), folder: None }
+        let said = tempfile::NamedTempFile::new().expect("a file for what it says");
+        let stderr = said.reopen().expect("the file can be written");
+        let child = command.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the sensor starts");
+        Sensor { child, logs: logs.into(), said, folder: None }
     }
 
     /// Runs it where it has to fail, by way of `prefix`; returns what it said.
@@ -67,30 +70,14 @@ impl Sensor {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    /// Waits until its program is on the interface.
-    pub fn wait_until_attached(&mut self, interface: &str) {
-        self.wait_until("its program is attached", || link(interface).contains("xdp"));
+    /// Waits until it says that it is watching: everything is attached by then, however long the kernel took to verify it.
+    pub fn wait_until_watching(&mut self) {
+        self.wait_until("it was watching", |sensor| sensor.errors().contains("watching"));
     }
 
-    /// Waits until it has a packet socket on the interface.
-    pub fn wait_until_listening(&mut self, interface: &str) {
-        let index = nix::net::if_::if_nametoindex(interface).expect("the interface is there").to_string();
-        self.wait_until("its packet socket is open", || {
-            let sockets = std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default();
-            sockets.lines().skip(1).any(|line| line.split_whitespace().nth(4) == Some(index.as_str()))
-        });
-        sleep(Duration::from_millis(200));
-    }
-
-    /// Waits until it clones a host's packets to a wire of its own, which it taps.
-    pub fn wait_until_cloning(&mut self) {
-        self.wait_until("its own wire is tapped", || link("up").contains("xdp"));
-        sleep(Duration::from_millis(300));
-    }
-
-    fn wait_until(&mut self, what: &str, holds: impl Fn() -> bool) {
+    fn wait_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
-        while !holds() {
+        while !holds(self) {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the sensor ended ({status}) before {what}:\n{}", self.errors());
             }
@@ -143,12 +130,9 @@ impl Sensor {
         self.child.wait().expect("it ends");
     }
 
-    fn errors(&mut self) -> String {
-        let mut text = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            let _ = stderr.read_to_string(&mut text);
-        }
-        text
+    /// What it has said so far.
+    fn errors(&self) -> String {
+        std::fs::read_to_string(self.said.path()).unwrap_or_default()
     }
 }
 

@@ -31,9 +31,9 @@ fn four_ways_of_capturing_give_the_same_records() {
     let file = folder.path().join("dumped.pcap");
 
     let mut host = Sensor::start("client0", &["--mode", "host", "--capture", "af_xdp"]);
-    host.wait_until_cloning();
+    host.wait_until_watching();
     let mut packet = Sensor::start("client0", &["--capture", "af_packet"]);
-    packet.wait_until_listening("client0");
+    packet.wait_until_watching();
     let tcpdump = Tcpdump::start("client0", &file);
     talk(&server);
     sleep(Duration::from_millis(300));
@@ -44,7 +44,7 @@ fn four_ways_of_capturing_give_the_same_records() {
     let frames = portreeve_tests::pcap::frames(&std::fs::read(&file).expect("tcpdump's file")).expect("a capture file");
     lab.wire("play0", "tap0", 1);
     let mut tap = Sensor::start("tap0", &["--capture", "af_xdp"]);
-    tap.wait_until_attached("tap0");
+    tap.wait_until_watching();
     inject::send("play0", &frames, Duration::from_millis(1)).expect("the frames are sent");
     let (tap_summary, tap) = tap.stop();
 

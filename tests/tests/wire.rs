@@ -26,7 +26,7 @@ fn cases_give_the_same_records_by_af_xdp_and_from_a_file() {
     for workers in [1, 2] {
         let mut sensor =
             Sensor::start("tap0", &["--capture", "af_xdp", "--workers", &workers.to_string(), "--set", UNSAMPLED]);
-        sensor.wait_until_attached("tap0");
+        sensor.wait_until_watching();
         inject::send("play0", &frames, Duration::from_secs(1)).expect("the frames are sent");
         let (summary, logs) = sensor.stop();
         assert_closed(&summary);
@@ -42,7 +42,7 @@ fn cases_give_the_same_records_by_af_packet_and_from_a_file() {
     let frames = playable();
     let file = from_file(&frames, folder.path());
     let mut sensor = Sensor::start("tap0", &["--capture", "af_packet", "--set", UNSAMPLED]);
-    sensor.wait_until_listening("tap0");
+    sensor.wait_until_watching();
     inject::send("play0", &frames, Duration::from_secs(1)).expect("the frames are sent");
     let (summary, logs) = sensor.stop();
     assert_closed(&summary);
@@ -62,7 +62,7 @@ fn a_thousand_conversations_meet_their_worker_on_one_queue() {
         }
     }
     let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp", "--workers", "2"]);
-    sensor.wait_until_attached("tap0");
+    sensor.wait_until_watching();
     inject::send("play0", &frames, Duration::from_micros(100)).expect("the frames are sent");
     let (summary, logs) = sensor.stop();
     assert_closed(&summary);
@@ -77,7 +77,7 @@ fn a_killed_sensor_leaves_nothing_and_starts_again() {
     lab.wire("play0", "tap0", 1);
     let frames = playable();
     let mut first = Sensor::start("tap0", &["--capture", "af_xdp"]);
-    first.wait_until_attached("tap0");
+    first.wait_until_watching();
     let playing = {
         let frames = frames.clone();
         std::thread::spawn(move || inject::send("play0", &frames, Duration::from_millis(5)))
@@ -89,7 +89,7 @@ fn a_killed_sensor_leaves_nothing_and_starts_again() {
         assert!(killed.elapsed() < Duration::from_secs(1), "the program is still there: {}", sensor::link("tap0"));
     }
     let mut second = Sensor::start("tap0", &["--capture", "af_xdp"]);
-    second.wait_until_attached("tap0");
+    second.wait_until_watching();
     playing.join().expect("the player lives").expect("the frames are sent");
     let (summary, _) = second.stop();
     assert_closed(&summary);
@@ -116,7 +116,7 @@ fn an_interface_that_vanishes_ends_the_run_and_nothing_else() {
     lab.wire("play0", "tap0", 1);
     let lookup = Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
     let mut sensor = Sensor::start("tap0", &["--capture", "af_xdp"]);
-    sensor.wait_until_attached("tap0");
+    sensor.wait_until_watching();
     inject::send("play0", &lookup.frames(), Duration::from_millis(1)).expect("the frames are sent");
     std::thread::sleep(Duration::from_millis(300));
     lab.ip("link del play0");
@@ -135,7 +135,7 @@ fn a_full_disk_costs_records_that_are_counted_and_nothing_else() {
     let disk = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(&small).status();
     assert!(disk.expect("mount is there").success(), "a small disk");
     let mut sensor = Sensor::start_in(&small, "tap0", &["--capture", "af_xdp"]);
-    sensor.wait_until_attached("tap0");
+    sensor.wait_until_watching();
     let lookup = Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
     let scenes = (0..250).flat_map(|number| play::elsewhere(&lookup.scenes, number)).collect::<Vec<_>>();
     inject::send("play0", &encode::all(&scenes), Duration::from_micros(100)).expect("the frames are sent");
