@@ -2,10 +2,11 @@
 //! in turns, so that other load meets both.
 
 use anyhow::{Context, Result, ensure};
+use portreeve::config::Settings;
 use portreeve::kernel::{Kernel, Plan, Program};
 use portreeve_bench::lab;
 use portreeve_bench::live_frames::{LiveFrames, Run};
-use portreeve_ebpf::{Counter, Options, Ports, Rules, Transport};
+use portreeve_ebpf::Counter;
 
 const FRAMES: u32 = 1 << 20;
 const TURNS: usize = 6;
@@ -36,12 +37,7 @@ fn main() -> Result<()> {
 }
 
 fn filtered(generator: &mut LiveFrames, frame: &[u8]) -> Result<Run> {
-    let mut ports = Ports::new(Rules::DEFAULT);
-    for port in [111, 21, 23, 513, 22] {
-        ports.watch(Transport::Tcp, port);
-    }
-    ports.watch(Transport::Udp, 111);
-    let plan = Plan { options: Options::DEFAULT, ports, queues: 1, expectations: 16_384, bypasses: 65_536 };
+    let plan = Plan::new(&Settings::default(), 1, 1).map_err(anyhow::Error::new)?;
     let mut kernel = Kernel::load(&plan).map_err(anyhow::Error::new)?;
     kernel.attach_xdp(lab::FAR, false).map_err(anyhow::Error::new)?;
     let run = generator.send(frame, FRAMES)?;

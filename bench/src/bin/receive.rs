@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error, Result, ensure};
 use portreeve::capture::filter::HostFilter;
 use portreeve::capture::{Losses, Source, afxdp};
-use portreeve::config::CaptureSettings;
+use portreeve::config::Settings;
 use portreeve::kernel::{Kernel, Plan, Program};
 use portreeve::nic::Interface;
 use portreeve::sys;
 use portreeve_bench::lab;
 use portreeve_bench::live_frames::{LiveFrames, thread_cpu};
-use portreeve_ebpf::{Counter, Options, Ports, Rules, Transport};
+use portreeve_ebpf::Counter;
 
 /// Sent in one go, as fast as the kernel can; the pause after it makes the rate. A call costs tens of milliseconds by itself.
 const BURST: u32 = 1 << 20;
@@ -26,12 +26,11 @@ fn main() -> Result<()> {
     lab::enter()?;
     let mut generator = LiveFrames::to(lab::NEAR)?;
     let interface = Interface::find(lab::FAR).map_err(Error::new)?;
-    let mut ports = Ports::new(Rules::DEFAULT);
-    ports.watch(Transport::Udp, 111);
-    let plan = Plan { options: Options::DEFAULT, ports, queues: interface.queues, expectations: 16, bypasses: 16 };
+    let settings = Settings::default();
+    let plan = Plan::new(&settings, interface.queues, 1).map_err(Error::new)?;
     let mut kernel = Kernel::load(&plan).map_err(Error::new)?;
-    let settings = CaptureSettings::default();
-    let grid = afxdp::open(&interface, &settings, vec![Box::new(HostFilter::new(&plan))]).map_err(Error::new)?;
+    let grid =
+        afxdp::open(&interface, &settings.capture, vec![Box::new(HostFilter::new(&plan))]).map_err(Error::new)?;
     for (slot, socket) in grid.sockets() {
         kernel.set_socket(slot, socket).map_err(Error::new)?;
     }
