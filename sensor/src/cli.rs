@@ -14,6 +14,13 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// What was typed; a mistake in it, or a wish for help, ends the process here.
+    pub fn typed() -> Self {
+        Self::parse()
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {

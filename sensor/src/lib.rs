@@ -32,9 +32,9 @@
 //! # Sharding
 //!
 //! A shard is chosen by a symmetric, seeded hash of the two addresses, and by nothing else: both directions, all fragments, an FTP
-//! control connection and its data connections, and a portmapper lookup with the RPC calls that follow it meet in one worker. The XDP
-//! program computes it, and [`capture::filter`] the same for files and packet
-//! sockets. Each worker has one socket on every queue, so a shard is right whatever the NIC's own hashing does.
+//! control connection and its data connections, and a portmapper lookup with the RPC calls that follow it meet in one worker. Of IP in IP it
+//! is the inner pair: the outer addresses may differ by direction. The XDP program computes it, and [`capture::filter`] the same for
+//! files. Each worker has one socket on every queue, so a shard is right whatever the NIC's own hashing does.
 //!
 //! The sockets of a queue share its memory and its fill ring. Any worker may refill, by trying a lock that is held for one batch and
 //! never waited for; a ring that one worker owned would run empty while that worker slept. A worker shows the frames of several queues in
@@ -45,17 +45,20 @@
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
 //!    the last to be lost. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
-//! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source.
+//! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (A connection's
+//!    record is put into words once, when the connection ends.)
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
-//! 5. Each outside library has one door: aya [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`]; and the
+//! 5. Each outside library has one door: aya and aya-log [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`]; and the
 //!    formats of the logs have one, [`record::sinks`].
 //! 6. A panic in an analyzer costs one connection: it is caught, counted, and the worker lives.
 //! 7. Start: sockets and their map first, the kernel program last. Stop: detach first, drain, close the connections with their
 //!    reason, close the sockets last ([`engine`]).
 //! 8. The same capture and settings give the same logs: offline or live, one worker or many, however a stream was cut into segments.
 //!    Timers are exact in packet time: an event that a timer raises carries its deadline, not the moment at which somebody looked.
+//!    Two holes are known, both between shards: the manual's silence about a client's further calls to walld is kept per worker; and
+//!    in a replay, what one worker learns of a port reaches the others a few chunks of the file later.
 //! 9. No byte of a frame is referenced after its batch has been given back.
 //! 10. Whatever a remote host can make grow has its bound in [`config::limits`], and reaching it is counted.
 //! 11. A default port stands in the table of [`analyzers`], and nowhere else.
