@@ -22,9 +22,9 @@ pub struct Recorder {
 impl Handler for Recorder {
     fn handle(&mut self, _now: Timestamp, _conn: &mut Conn, event: &Event<'_>) -> Verdict {
         let line = match event {
-            Event::Rpc(rpc) => {
-                let mut line = rpc.name().to_owned();
-                rpc.fields(&mut |name, value| line.push_str(&format!(" {name}={}", show(&value))));
+            Event::Rpc(_) | Event::Ftp(_) | Event::Nvt(_) | Event::Login(_) => {
+                let mut line = event.name().to_owned();
+                event.fields(&mut |name, value| line.push_str(&format!(" {name}={}", show(&value))));
                 line
             }
             Event::Weird { name, addl } => format!("weird {name} {}", addl.escape_ascii()).trim_end().to_owned(),

@@ -2,6 +2,9 @@
 //!
 //! Variants are named after the events, and carry their parameters under the manual's names. Events borrow from the packet.
 
+pub mod ftp;
+pub mod login;
+pub mod nvt;
 pub mod rpc;
 mod rpc_fields;
 mod stream;
@@ -9,6 +12,9 @@ mod stream;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+pub use ftp::FtpEvent;
+pub use login::LoginEvent;
+pub use nvt::NvtEvent;
 pub use rpc::RpcEvent;
 pub use stream::EventStream;
 
@@ -51,6 +57,12 @@ pub enum Event<'a> {
     },
     /// ONC RPC and the portmapper.
     Rpc(RpcEvent<'a>),
+    /// FTP's control connection.
+    Ftp(FtpEvent<'a>),
+    /// The terminal under Telnet and FTP.
+    Nvt(NvtEvent<'a>),
+    /// A login dialogue.
+    Login(LoginEvent<'a>),
 }
 
 /// The manual's generic connection events.

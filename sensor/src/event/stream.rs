@@ -61,6 +61,9 @@ impl Event<'_> {
             Event::Connection(event) => event.name(),
             Event::Weird { .. } => "conn_weird",
             Event::Rpc(event) => event.name(),
+            Event::Ftp(event) => event.name(),
+            Event::Nvt(event) => event.name(),
+            Event::Login(event) => event.name(),
         }
     }
 
@@ -73,6 +76,9 @@ impl Event<'_> {
                 out("addl", Value::Text(Cow::Owned(Text::new(addl, super::SHOWN))));
             }
             Event::Rpc(event) => event.fields(out),
+            Event::Ftp(event) => event.fields(out),
+            Event::Nvt(event) => event.fields(out),
+            Event::Login(event) => event.fields(out),
         }
     }
 }

@@ -19,6 +19,7 @@ use key::{Direction, Transport};
 
 use crate::analyzers::Service;
 use crate::event::Verdict;
+use crate::policy::Session;
 use crate::record::ConnId;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -74,7 +75,7 @@ impl Conn {
     /// Bytes on the heap that its annotations take.
     pub fn held(&self) -> usize {
         let list = if self.addl.spilled() { self.addl.capacity() * size_of::<Annotation>() } else { 0 };
-        list + self.addl.iter().map(Annotation::held).sum::<usize>()
+        list + self.addl.iter().map(Annotation::held).sum::<usize>() + self.marks.session.held()
     }
 
     /// The side that sends in this direction.
@@ -150,7 +151,7 @@ impl Conn {
 }
 
 /// What policy remembers of a connection; nothing below policy reads it.
-#[derive(Clone, Default, Debug)]
+#[derive(Default, Debug)]
 pub struct Marks {
     /// Further names for what is spoken, after the analyzer's: `pm_getport`.
     pub labels: SmallVec<[&'static str; 2]>,
@@ -158,6 +159,8 @@ pub struct Marks {
     pub judged: u32,
     /// An annotation is missing, because the worker had no room for it.
     pub unannotated: bool,
+    /// The manual's session record of the protocol that is spoken.
+    pub session: Session,
 }
 
 /// One side of a connection.

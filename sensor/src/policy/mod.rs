@@ -1,11 +1,15 @@
 //! The manual's "standard script": events in, notices, annotations, log records and verdicts out. One function per event, under its name.
 
 mod conn;
+mod ftp;
 mod hot;
+mod login;
 mod memory;
 mod notice;
+mod nvt;
 mod once;
 mod portmap;
+mod session;
 mod weird;
 mod words;
 
@@ -18,6 +22,7 @@ pub use memory::ENTRY_BYTES;
 pub use notice::Note;
 pub use once::NoticesOnce;
 pub use portmap::SERVICE_BYTES;
+pub use session::Session;
 
 use self::notice::{About, Decision, Notices};
 use self::portmap::PortmapState;
@@ -135,6 +140,9 @@ impl Handler for Policy {
             Event::Connection(event) => self.connection_event(&mut seen, *event),
             Event::Weird { name, addl } => self.conn_weird(&mut seen, name, addl),
             Event::Rpc(event) => self.rpc_event(&mut seen, event),
+            Event::Ftp(event) => self.ftp_event(&mut seen, event),
+            Event::Nvt(event) => self.nvt_event(&mut seen, event),
+            Event::Login(event) => self.login_event(&mut seen, event),
         }
         seen.verdict
     }

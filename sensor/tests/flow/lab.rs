@@ -22,7 +22,7 @@ pub const SERVER: [u8; 4] = [10, 0, 0, 2];
 pub struct Notebook {
     pub lines: Vec<String>,
     pub records: Vec<(String, Conn)>,
-    /// Names of RPC events, which the other tests do not want to hear.
+    /// Names of the protocols' events, which the other tests do not want to hear.
     pub rpc: Vec<&'static str>,
     pub verdict: Verdict,
 }
@@ -32,7 +32,7 @@ impl Handler for Notebook {
         let name = match event {
             Event::Connection(event) => format!("{event:?}"),
             Event::Weird { name, .. } => format!("weird {name}"),
-            Event::Rpc(event) => {
+            Event::Rpc(_) | Event::Ftp(_) | Event::Nvt(_) | Event::Login(_) => {
                 self.rpc.push(event.name());
                 return self.verdict;
             }

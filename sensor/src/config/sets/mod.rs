@@ -2,6 +2,7 @@
 
 mod changes;
 mod members;
+mod patterns;
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use serde::Deserialize;
 pub(super) use changes::names;
 pub use changes::{effective, policy_text};
 pub use members::{Net, NetRows, NetSet, NetTable, PortSet, Table};
+pub use patterns::Patterns;
 
 use super::ports::PortSpec;
 

@@ -1,0 +1,152 @@
+//! The events of a login dialogue, over Telnet, Rlogin, Rsh or rexec.
+
+use super::{Out, text};
+use crate::record::Value;
+
+/// What happened in a login dialogue.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the manual's names and parameters")]
+pub enum LoginEvent<'a> {
+    LoginFailure(LoginAttempt<'a>),
+    LoginSuccess(LoginAttempt<'a>),
+    /// The client went away after it had typed something, and before the server decided. Of ours: the manual calls it a success.
+    LoginIncomplete(LoginAttempt<'a>),
+    /// `secret`: it is, or may be, a password.
+    LoginInputLine {
+        line: &'a [u8],
+        secret: bool,
+    },
+    /// `secret`: it echoes what is, or may be, a password.
+    LoginOutputLine {
+        line: &'a [u8],
+        secret: bool,
+    },
+    /// The dialogue can no longer be followed; `msg` is the manual's tag.
+    LoginConfused {
+        msg: &'static str,
+        line: &'a [u8],
+        secret: bool,
+    },
+    LoginConfusedText {
+        line: &'a [u8],
+        secret: bool,
+    },
+    LoginTerminal {
+        terminal: &'a [u8],
+    },
+    LoginDisplay {
+        display: &'a [u8],
+    },
+    /// The environment variable `TTYPROMPT`.
+    LoginPrompt {
+        prompt: &'a [u8],
+    },
+    /// Any environment variable. Of ours: the manual drops those that it does not know.
+    LoginEnvironment {
+        name: &'a [u8],
+        value: &'a [u8],
+        user_variable: bool,
+    },
+    /// The server asks for no login at all.
+    AuthenticationSkipped,
+    /// A line of an Rsh client; the first is the command.
+    RshRequest {
+        client_user: &'a [u8],
+        server_user: &'a [u8],
+        line: &'a [u8],
+        new_session: bool,
+    },
+    RshReply {
+        client_user: &'a [u8],
+        server_user: &'a [u8],
+        line: &'a [u8],
+    },
+}
+
+/// One attempt to log in. What is absent is `<none>`, as in the manual; an empty `client_user` is none.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginAttempt<'a> {
+    /// The account.
+    pub user: &'a [u8],
+    /// The account on the client's machine (Rlogin, Rsh).
+    pub client_user: &'a [u8],
+    /// What was typed for a password; `<none>`: none was exposed, `<timeout>`: the server did not wait for it.
+    pub password: &'a [u8],
+    /// The server's line that decided; `<EOF>`: none did.
+    pub line: &'a [u8],
+}
+
+/// What stands for a password that is not shown.
+const HIDDEN: &[u8] = b"<hidden>";
+
+impl LoginEvent<'_> {
+    /// The manual's name of the event.
+    pub fn name(&self) -> &'static str {
+        match self {
+            LoginEvent::LoginFailure(_) => "login_failure",
+            LoginEvent::LoginSuccess(_) => "login_success",
+            LoginEvent::LoginIncomplete(_) => "login_incomplete",
+            LoginEvent::LoginInputLine { .. } => "login_input_line",
+            LoginEvent::LoginOutputLine { .. } => "login_output_line",
+            LoginEvent::LoginConfused { .. } => "login_confused",
+            LoginEvent::LoginConfusedText { .. } => "login_confused_text",
+            LoginEvent::LoginTerminal { .. } => "login_terminal",
+            LoginEvent::LoginDisplay { .. } => "login_display",
+            LoginEvent::LoginPrompt { .. } => "login_prompt",
+            LoginEvent::LoginEnvironment { .. } => "login_environment",
+            LoginEvent::AuthenticationSkipped => "authentication_skipped",
+            LoginEvent::RshRequest { .. } => "rsh_request",
+            LoginEvent::RshReply { .. } => "rsh_reply",
+        }
+    }
+
+    /// Shows its parameters under the manual's names; a password is not shown.
+    pub fn fields(&self, out: Out<'_>) {
+        match *self {
+            LoginEvent::LoginFailure(attempt)
+            | LoginEvent::LoginSuccess(attempt)
+            | LoginEvent::LoginIncomplete(attempt) => attempt.fields(out),
+            LoginEvent::LoginConfused { msg, line, secret } => {
+                out("msg", Value::Word(msg));
+                shown(out, line, secret);
+            }
+            LoginEvent::LoginInputLine { line, secret }
+            | LoginEvent::LoginOutputLine { line, secret }
+            | LoginEvent::LoginConfusedText { line, secret } => shown(out, line, secret),
+            LoginEvent::LoginTerminal { terminal } => text(out, "terminal", terminal),
+            LoginEvent::LoginDisplay { display } => text(out, "display", display),
+            LoginEvent::LoginPrompt { prompt } => text(out, "prompt", prompt),
+            LoginEvent::LoginEnvironment { name, value, user_variable } => {
+                text(out, "name", name);
+                text(out, "value", value);
+                out("user_variable", Value::Bool(user_variable));
+            }
+            LoginEvent::AuthenticationSkipped => {}
+            LoginEvent::RshRequest { client_user, server_user, line, new_session } => {
+                text(out, "client_user", client_user);
+                text(out, "server_user", server_user);
+                text(out, "line", line);
+                out("new_session", Value::Bool(new_session));
+            }
+            LoginEvent::RshReply { client_user, server_user, line } => {
+                text(out, "client_user", client_user);
+                text(out, "server_user", server_user);
+                text(out, "line", line);
+            }
+        }
+    }
+}
+
+impl LoginAttempt<'_> {
+    fn fields(&self, out: Out<'_>) {
+        text(out, "user", self.user);
+        text(out, "client_user", self.client_user);
+        let said = matches!(self.password, b"" | b"<none>" | b"<timeout>");
+        text(out, "password", if said { self.password } else { HIDDEN });
+        text(out, "line", self.line);
+    }
+}
+
+fn shown(out: Out<'_>, line: &[u8], secret: bool) {
+    text(out, "line", if secret { HIDDEN } else { line });
+}
