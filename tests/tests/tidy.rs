@@ -77,7 +77,7 @@ fn every_analyzer_has_cases() {
 }
 
 /// The variables of the manual's hot, portmapper and weird pages.
-const SETS: [&str; 29] = [
+const SETS: [&str; 30] = [
     "same_local_net_is_spoof",
     "allow_spoof_services",
     "allow_pairs",
@@ -90,6 +90,7 @@ const SETS: [&str; 29] = [
     "flag_successful_service",
     "flag_successful_inbound_service",
     "terminate_successful_inbound_service",
+    "activate_terminate_connection",
     "flag_rejected_service",
     "port_names",
     "rpc_programs",

@@ -27,6 +27,7 @@ pub fn load(config_file: Option<&Path>, sets: &[String]) -> Result<Settings> {
         .map_err(|why: toml::de::Error| Error::new("use the settings", why.message()).status(Error::USAGE))?;
     sets::effective(&settings.policy)?;
     PortTable::new(&settings)?;
+    settings.respond.check(&settings)?;
     Ok(settings)
 }
 

@@ -3,11 +3,13 @@
 mod layers;
 pub mod limits;
 mod ports;
+mod respond;
 pub mod sets;
 mod settings;
 mod timeouts;
 
 pub use ports::{PortSpec, PortTable};
+pub use respond::{RespondSettings, RespondThrough};
 pub use sets::PolicySets;
 pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,

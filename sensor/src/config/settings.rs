@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
 use super::ports::PortSpec;
+use super::respond::RespondSettings;
 use super::timeouts::Timeouts;
 use super::{PolicySets, layers, sets};
 use crate::error::Result;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub notice: NoticeSettings,
     /// The portmapper's policy.
     pub portmap: PortmapSettings,
+    /// Terminating connections.
+    pub respond: RespondSettings,
     /// The logs.
     pub output: OutputSettings,
     /// Changes to the manual's named sets.
@@ -57,6 +60,11 @@ impl Settings {
     /// The named sets with the user's changes. [`Settings::load`] has checked them; in settings made by hand, wrong changes do nothing.
     pub fn sets(&self) -> PolicySets {
         sets::effective(&self.policy).or_else(|_| sets::effective(&PolicyChanges::default())).unwrap_or_default()
+    }
+
+    /// Whether connections are terminated where policy says so.
+    pub fn terminates(&self) -> bool {
+        self.respond.enabled || self.sets().activate_terminate_connection
     }
 }
 

@@ -3,7 +3,6 @@
 use super::notice::About;
 use super::{Note, Policy, Seen};
 use crate::config::sets::Reasons;
-use crate::event::Verdict;
 use crate::flow::{Annotation, Conn};
 use crate::text::Text;
 
@@ -120,7 +119,7 @@ impl Policy {
             return;
         }
         if moment == judged::ESTABLISHED && to_us && of(&self.sets.terminate_successful_inbound_service).is_some() {
-            seen.verdict |= Verdict::TERMINATE;
+            self.terminate_connection(seen);
         }
         seen.conn.hot += 1;
         self.append_addl(seen.conn, Annotation::Text(why));

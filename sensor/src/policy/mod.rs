@@ -10,6 +10,7 @@ mod nvt;
 mod once;
 mod portmap;
 mod session;
+mod terminate;
 mod weird;
 mod words;
 
@@ -54,6 +55,10 @@ pub struct Policy {
     notices: Notices,
     weirds: Weirds,
     portmap: PortmapState,
+    /// Whether connections are terminated at all.
+    terminates: bool,
+    /// Whether somebody carries that out.
+    responds: bool,
     /// The time of the latest event.
     now: Timestamp,
     /// Where texts are put together; kept, so that it is allocated once.
@@ -72,6 +77,8 @@ impl Policy {
     pub fn new(settings: Arc<Settings>, stats: Arc<WorkerStats>, outbox: Outbox) -> Self {
         Policy {
             sets: settings.sets(),
+            terminates: settings.terminates(),
+            responds: false,
             notices: Notices::new(&settings),
             weirds: Weirds::new(&settings),
             portmap: PortmapState::new(&settings),
@@ -81,6 +88,12 @@ impl Policy {
             stats,
             outbox,
         }
+    }
+
+    /// Somebody carries out what it terminates, if `responds`; otherwise it only says so.
+    #[must_use]
+    pub fn responding(self, responds: bool) -> Self {
+        Policy { responds, ..self }
     }
 
     fn write(&self, now: Timestamp, record: impl Into<Record>) {

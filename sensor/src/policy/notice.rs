@@ -54,6 +54,10 @@ notes! {
     PortmapperReflection {};
     /// A portmapper answered with more services than its table holds: forged, or broken.
     PortmapperFlood {};
+    /// A connection is reset at both ends.
+    TerminatingConnection {};
+    /// A connection would have been, but that is switched off, or it is to be left alone.
+    TerminatingConnectionIgnored {};
     /// Somebody from outside claims to be root.
     RemoteRootCredential { suppress: DAY };
     /// RPC calls to a port that this client never asked a portmapper for.

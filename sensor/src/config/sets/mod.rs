@@ -38,6 +38,7 @@ pub struct PolicySets {
     pub flag_successful_inbound_service: Reasons,
     pub flag_successful_outbound_service: Reasons,
     pub terminate_successful_inbound_service: Reasons,
+    pub activate_terminate_connection: bool,
     pub flag_rejected_service: Reasons,
     pub flag_rejected_inbound_service: Reasons,
     pub flag_rejected_outbound_service: Reasons,
