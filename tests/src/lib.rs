@@ -6,13 +6,16 @@
 pub mod case;
 pub mod encode;
 pub mod expect;
+pub mod host;
 pub mod inject;
 pub mod lab;
 pub mod pcap;
 pub mod play;
+pub mod process;
 pub mod random;
 pub mod replay;
 pub mod rpc;
 pub mod sensor;
 pub mod skip;
 pub mod talk;
+pub mod tap;

@@ -4,6 +4,7 @@ mod bless;
 mod build_ebpf;
 mod demo;
 mod fuzz;
+mod peers;
 mod setup;
 mod test;
 

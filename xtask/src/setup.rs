@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
+use crate::peers;
+
 /// How much is needed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -46,6 +48,11 @@ const PACKAGES: &[(Scope, &str, Proof)] = &[
     (Scope::Everything, "tcpdump", Proof::Tool("tcpdump")),
     (Scope::Everything, "bpftool", Proof::Tool("bpftool")),
     (Scope::Everything, "tshark", Proof::Tool("tshark")),
+    (Scope::Everything, "curl", Proof::Tool("curl")),
+    (Scope::Everything, "lftp", Proof::Tool("lftp")),
+    (Scope::Everything, "tnftp", Proof::Tool("tnftp")),
+    (Scope::Everything, "openssl", Proof::Tool("openssl")),
+    (Scope::Everything, "python3-pyftpdlib", Proof::File("/usr/lib/python3/dist-packages/pyftpdlib")),
 ];
 
 /// Debian's compiler for the kernel program.
@@ -80,12 +87,19 @@ pub fn run(shell: &Shell, scope: Scope) -> Result<()> {
     }
     let linker =
         tool("bpf-linker").is_none_or(|path| cmd!(shell, "{path} --version").quiet().ignore_stderr().read().is_err());
-    if packages.is_empty() && !linker {
-        return Ok(());
+    if !packages.is_empty() || linker {
+        install(shell, &packages, linker)?;
     }
+    if scope == Scope::Everything {
+        peers::run(shell);
+    }
+    Ok(())
+}
+
+fn install(shell: &Shell, packages: &[&str], linker: bool) -> Result<()> {
     let mut commands = Vec::new();
     if !packages.is_empty() {
-        require_apt(&packages)?;
+        require_apt(packages)?;
         commands.push("apt-get -q -o DPkg::Lock::Timeout=300 update".to_owned());
         commands.push(format!(
             "apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends --reinstall {}",
@@ -96,7 +110,7 @@ pub fn run(shell: &Shell, scope: Scope) -> Result<()> {
         commands.push(format!("cargo install bpf-linker --version {BPF_LINKER} --locked --force"));
     }
     carry_out(shell, &commands)?;
-    check(shell, &packages)
+    check(shell, packages)
 }
 
 /// The compiler to use for the kernel program, the nightly first; `None` when there is neither.
