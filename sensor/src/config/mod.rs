@@ -13,7 +13,7 @@ pub use respond::{RespondSettings, RespondThrough};
 pub use sets::PolicySets;
 pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,
-    OutputSettings, PolicyChanges, PortChanges, PortmapSettings, Settings, SiteSettings, Steering, Unparsed,
-    WeirdSettings,
+    OutputSettings, PasswordOutput, PolicyChanges, PortChanges, PortmapSettings, Settings, SiteSettings, Steering,
+    Unparsed, WeirdSettings,
 };
 pub use timeouts::{Timeouts, seconds};

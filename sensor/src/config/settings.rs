@@ -336,6 +336,10 @@ pub struct OutputSettings {
     pub rotate_seconds: u64,
     /// Messages that may wait between a worker and the collector.
     pub queue: usize,
+    /// What records say of passwords. Those of guests are their identity, and are always told.
+    pub passwords: PasswordOutput,
+    /// The key of their digests, so that those of several runs can be compared; empty: another one in each live run.
+    pub password_key: String,
 }
 
 impl Default for OutputSettings {
@@ -347,8 +351,23 @@ impl Default for OutputSettings {
             rotate_bytes: 0,
             rotate_seconds: 0,
             queue: 65_536,
+            passwords: PasswordOutput::Hidden,
+            password_key: String::new(),
         }
     }
+}
+
+/// What records say of passwords.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordOutput {
+    /// That there was one.
+    #[default]
+    Hidden,
+    /// A keyed digest: equal passwords can be told, and nothing else.
+    Digest,
+    /// The password itself.
+    Clear,
 }
 
 /// The shape of the logs.

@@ -3,11 +3,13 @@
 mod conn;
 mod ftp;
 mod hot;
+mod ids;
 mod login;
 mod memory;
 mod notice;
 mod nvt;
 mod once;
+mod password;
 mod portmap;
 mod session;
 mod terminate;

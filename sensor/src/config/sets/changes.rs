@@ -8,9 +8,10 @@ use crate::config::layers::nearest;
 use crate::error::{Error, Result};
 
 /// The embedded files, in the order in which they are printed.
-pub const fn sources() -> [(&'static str, &'static str); 4] {
+pub const fn sources() -> [(&'static str, &'static str); 5] {
     [
         ("hot", include_str!("../../../policy/hot.toml")),
+        ("hot_ids", include_str!("../../../policy/hot_ids.toml")),
         ("portmap", include_str!("../../../policy/portmap.toml")),
         ("rpc_programs", include_str!("../../../policy/rpc_programs.toml")),
         ("weird", include_str!("../../../policy/weird.toml")),
