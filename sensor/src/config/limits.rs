@@ -39,6 +39,8 @@ pub struct Limits {
     pub rpc_timeout_seconds: u64,
     /// Mappings kept of one DUMP answer.
     pub dump_mappings: usize,
+    /// Bytes of a line of FTP or Telnet; a longer one is the manual's `excessive_line`, and cut.
+    pub nvt_line_bytes: usize,
     /// Bytes of any one text in a record.
     pub text_bytes: usize,
     /// Annotations of one connection.
@@ -83,6 +85,7 @@ impl Default for Limits {
             rpc_record_fragments: 64,
             rpc_timeout_seconds: 24,
             dump_mappings: 256,
+            nvt_line_bytes: 1024,
             text_bytes: 1024,
             annotations: 16,
             learned_servers: 16_384,

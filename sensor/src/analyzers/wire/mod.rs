@@ -2,6 +2,8 @@
 
 pub mod calls;
 pub mod dialogue;
+pub mod lines;
+pub mod nvt;
 pub mod pmap;
 pub mod reader;
 pub mod record;

@@ -1,0 +1,261 @@
+//! Lines out of a stream: shown where they lie in the packet, or put together in a small buffer if they came in pieces.
+
+use smallvec::SmallVec;
+
+/// The byte that begins a command of the Network Virtual Terminal.
+pub const IAC: u8 = 255;
+/// The least that [`crate::analyzers::Analyzer::PDU_MAX`] may be for whoever reads lines.
+pub const WAITING_MAX: usize = 2048;
+/// An unfinished line longer than this is not left with the stream, so that its bound is never met.
+const LEFT_MAX: usize = 1024;
+/// An unfinished line up to this length needs nothing on the heap: prompts, and what people type.
+const INLINE: usize = 48;
+
+/// Where lines end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// At CR, at LF and at CR LF; a NUL after a CR belongs to it (Telnet, Rlogin).
+    CrOrLf,
+    /// At LF, before which a CR is expected (FTP).
+    Lf,
+}
+
+/// How lines are read, and how much of them may be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// Where they end.
+    pub ending: Ending,
+    /// A line of so many bytes is too long.
+    pub limit: usize,
+    /// Whether IAC interrupts a line.
+    pub commands: bool,
+    /// Bytes that may be kept on the heap beyond those that are.
+    pub room: usize,
+}
+
+/// What comes next. Its bytes are asked of [`Lines::bytes`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found<'b> {
+    /// A line, without its end.
+    Line {
+        /// Where it is.
+        text: Text<'b>,
+        /// A CR stands in it that no LF follows, where only CR LF ends lines.
+        single_cr: bool,
+        /// Its LF follows no CR, where only CR LF ends lines.
+        single_lf: bool,
+    },
+    /// The beginning of a line that is too long; the rest of it is left out.
+    Cut(Text<'b>),
+    /// A NUL; it is left out.
+    Nul,
+    /// An IAC is next.
+    Command,
+    /// There was no room for so many bytes: the line is left out.
+    Refused(usize),
+}
+
+/// Where a line's bytes are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Text<'b> {
+    /// Where they were offered.
+    Offered(&'b [u8]),
+    /// The first so many of those that were kept.
+    Kept(usize),
+}
+
+/// One direction of a stream of lines.
+#[derive(Default, Debug)]
+pub struct Lines {
+    /// The line so far, unless it can be shown where it lies.
+    kept: SmallVec<[u8; INLINE]>,
+    /// So many of the bytes that will be offered next were seen already: text of one line, and nothing else.
+    seen: usize,
+    /// What was kept has been shown.
+    shown: bool,
+    /// The line is left out up to its end.
+    skips: bool,
+    /// A CR ended the last line: an LF or a NUL that follows belongs to it.
+    after_cr: bool,
+}
+
+impl Lines {
+    /// What comes next in `rest`, which is moved on behind it; `None`: everything was used up but the beginning of a line,
+    /// which is to be offered again together with what follows.
+    pub fn next<'b>(&mut self, rest: &mut &'b [u8], form: &Form) -> Option<Found<'b>> {
+        if std::mem::take(&mut self.shown) {
+            self.kept = SmallVec::new();
+        }
+        loop {
+            if !self.skips && self.length(&[], form) >= form.limit {
+                return Some(self.cut(rest, form));
+            }
+            self.swallow(rest);
+            if rest.is_empty() {
+                return None;
+            }
+            let fresh = rest.get(self.seen..).unwrap_or_default();
+            let end = fresh.iter().position(|&byte| form.stops_at(byte)).map(|at| self.seen.saturating_add(at));
+            let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
+            if !self.skips && self.length(text, form) >= form.limit {
+                return Some(self.cut(rest, form));
+            }
+            let stop = end.and_then(|end| rest.get(end)).copied();
+            if let Some(b'\r' | b'\n') = stop {
+                if let Some(line) = self.line(text, rest, form) {
+                    return Some(line);
+                }
+                continue;
+            }
+            if stop.is_none() && self.leaves(text) {
+                self.seen = text.len();
+                return None;
+            }
+            let refused = self.keep(text, form).err();
+            advance(rest, text.len());
+            self.seen = 0;
+            let Some(stop) = stop else { return refused };
+            if refused.is_some() {
+                return refused;
+            }
+            if stop == IAC && form.commands {
+                return Some(Found::Command);
+            }
+            advance(rest, 1);
+            if self.kept.last() != Some(&b'\r') {
+                return Some(Found::Nul);
+            }
+        }
+    }
+
+    /// The bytes of what was found last.
+    pub fn bytes<'a>(&'a self, text: Text<'a>) -> &'a [u8] {
+        match text {
+            Text::Offered(bytes) => bytes,
+            Text::Kept(length) => self.kept.get(..length).unwrap_or(&self.kept),
+        }
+    }
+
+    /// A byte of the line that did not come as text; `Err`: there was no room for it.
+    pub fn insert(&mut self, byte: u8, form: &Form) -> Result<(), Found<'static>> {
+        self.after_cr = false;
+        self.keep(&[byte], form)
+    }
+
+    /// The stream has ended: what there is of a line, `rest` being what was offered and not used up.
+    pub fn finish<'a>(&'a mut self, rest: &'a [u8], form: &Form) -> Option<&'a [u8]> {
+        if std::mem::take(&mut self.shown) || std::mem::replace(&mut self.skips, true) {
+            return None;
+        }
+        self.seen = 0;
+        let text = match self.kept.is_empty() {
+            true => rest,
+            false => &self.kept,
+        };
+        let text = if form.ending == Ending::Lf { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+        Some(text).filter(|text| !text.is_empty())
+    }
+
+    /// Bytes are missing: what was there of a line is forgotten, and what follows is taken for the beginning of one.
+    pub fn restart(&mut self) {
+        *self = Lines::default();
+    }
+
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        if self.kept.spilled() { self.kept.capacity() } else { 0 }
+    }
+
+    fn swallow(&mut self, rest: &mut &[u8]) {
+        let Some(&next) = rest.first() else { return };
+        if self.after_cr && next != IAC {
+            self.after_cr = false;
+            if matches!(next, b'\n' | 0) {
+                advance(rest, 1);
+            }
+        }
+    }
+
+    /// How long the line is with this text; a CR at its end may yet belong to the line's end.
+    fn length(&self, text: &[u8], form: &Form) -> usize {
+        let last = text.last().or(self.kept.last());
+        let cr = form.ending == Ending::Lf && last == Some(&b'\r');
+        self.kept.len().saturating_add(text.len()).saturating_sub(cr.into())
+    }
+
+    /// Whether text without an end is left with the stream: what is short, or follows what is kept, is kept.
+    fn leaves(&self, text: &[u8]) -> bool {
+        self.kept.is_empty() && !self.skips && (INLINE..LEFT_MAX).contains(&text.len())
+    }
+
+    fn keep(&mut self, text: &[u8], form: &Form) -> Result<(), Found<'static>> {
+        if self.skips || text.is_empty() {
+            return Ok(());
+        }
+        let length = self.kept.len().saturating_add(text.len());
+        if length > self.kept.capacity() && length > form.room {
+            (self.kept, self.skips) = (SmallVec::new(), true);
+            return Err(Found::Refused(length));
+        }
+        self.kept.extend_from_slice(text);
+        Ok(())
+    }
+
+    /// The line ends behind `text`; `None` if it is left out.
+    fn line<'b>(&mut self, text: &'b [u8], rest: &mut &'b [u8], form: &Form) -> Option<Found<'b>> {
+        self.after_cr = rest.get(text.len()) == Some(&b'\r');
+        advance(rest, text.len().saturating_add(1));
+        self.seen = 0;
+        if std::mem::take(&mut self.skips) {
+            return None;
+        }
+        if !self.kept.is_empty() {
+            if let Err(refused) = self.keep(text, form) {
+                self.skips = false;
+                return Some(refused);
+            }
+            self.shown = true;
+        }
+        let line = if self.shown { &self.kept } else { text };
+        let (mut length, mut single_cr, mut single_lf) = (line.len(), false, false);
+        if form.ending == Ending::Lf {
+            single_lf = line.last() != Some(&b'\r');
+            length = length.saturating_sub((!single_lf).into());
+            single_cr = line.iter().take(length).any(|&byte| byte == b'\r');
+        }
+        let text = if self.shown { Text::Kept(length) } else { Text::Offered(text.get(..length).unwrap_or(text)) };
+        Some(Found::Line { text, single_cr, single_lf })
+    }
+
+    /// The line is too long: its beginning is shown, the rest will be left out.
+    fn cut<'b>(&mut self, rest: &mut &'b [u8], form: &Form) -> Found<'b> {
+        self.seen = 0;
+        self.skips = true;
+        if self.kept.is_empty() {
+            let text = rest.get(..form.limit).unwrap_or(rest);
+            advance(rest, text.len());
+            return Found::Cut(Text::Offered(text));
+        }
+        let more = rest.get(..form.limit.saturating_sub(self.kept.len())).unwrap_or_default();
+        self.kept.extend_from_slice(more);
+        advance(rest, more.len());
+        self.shown = true;
+        Found::Cut(Text::Kept(form.limit))
+    }
+}
+
+impl Form {
+    fn stops_at(&self, byte: u8) -> bool {
+        match byte {
+            b'\n' | 0 => true,
+            b'\r' => self.ending == Ending::CrOrLf,
+            IAC => self.commands,
+            _ => false,
+        }
+    }
+}
+
+/// Moves a slice on.
+pub fn advance(rest: &mut &[u8], count: usize) {
+    *rest = rest.get(count..).unwrap_or_default();
+}
