@@ -103,7 +103,9 @@ impl<'a> Context<'a> {
 
     /// States a fact; policy handles it at once.
     pub fn emit(&mut self, event: &Event<'_>) {
-        self.verdict |= self.handler.handle(self.now, self.conn, event);
+        let verdict = self.handler.handle(self.now, self.conn, event);
+        self.conn.login.obey(verdict);
+        self.verdict |= verdict;
     }
 
     /// States something unusual.

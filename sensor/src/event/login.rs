@@ -1,6 +1,6 @@
 //! The events of a login dialogue, over Telnet, Rlogin, Rsh or rexec.
 
-use super::{Out, text};
+use super::{Out, Verdict, text};
 use crate::record::Value;
 
 /// What happened in a login dialogue.
@@ -63,6 +63,67 @@ pub enum LoginEvent<'a> {
     },
 }
 
+/// How far a login dialogue has come: the manual's login states. Analyzers move it, policy reads it in its connection, and
+/// [`Verdict::CONFUSED`] and [`Verdict::SKIP`] are the manual's `set_login_state`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+#[repr(u8)]
+pub enum LoginState {
+    /// Nobody was let in yet.
+    #[default]
+    Authenticate = 0,
+    /// Somebody was let in.
+    LoggedIn = 1,
+    /// Nothing more is read.
+    Skip = 2,
+    /// It can no longer be told who is who.
+    Confused = 3,
+}
+
+impl LoginState {
+    /// The manual's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LoginState::Authenticate => "AUTHENTICATE",
+            LoginState::LoggedIn => "LOGGED_IN",
+            LoginState::Skip => "SKIP",
+            LoginState::Confused => "CONFUSED",
+        }
+    }
+
+    /// Carries out what policy has decided about the dialogue.
+    pub fn obey(&mut self, verdict: Verdict) {
+        if verdict.has(Verdict::SKIP) {
+            *self = LoginState::Skip;
+        } else if verdict.has(Verdict::CONFUSED) && *self != LoginState::Skip {
+            *self = LoginState::Confused;
+        }
+    }
+}
+
+/// What told that an attempt was over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Decision {
+    /// A message of the server: a success, a failure, a timeout.
+    Message,
+    /// The protocol itself says so (Rsh, rexec).
+    Protocol,
+    /// A prompt that is only shown to who is let in: a direct prompt, or a shell's.
+    Prompt,
+    /// Many lines after the prompt, and no word of a failure.
+    Silence,
+    /// The connection's end.
+    End,
+    /// A success message in a dialogue that could not be followed.
+    Confused,
+}
+
+impl Decision {
+    /// Whether the outcome was said, rather than concluded.
+    pub const fn is_certain(self) -> bool {
+        matches!(self, Decision::Message | Decision::Protocol)
+    }
+}
+
 /// One attempt to log in. What is absent is `<none>`, as in the manual; an empty `client_user` is none.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginAttempt<'a> {
@@ -74,6 +135,12 @@ pub struct LoginAttempt<'a> {
     pub password: &'a [u8],
     /// The server's line that decided; `<EOF>`: none did.
     pub line: &'a [u8],
+    /// What told.
+    pub decided: Decision,
+    /// The account may be a password: nothing vouches that it was typed at a login prompt. It is not to be shown.
+    pub user_secret: bool,
+    /// The line echoes what is, or may be, a password. It is not to be shown.
+    pub line_secret: bool,
 }
 
 /// What stands for a password that is not shown.
@@ -139,11 +206,11 @@ impl LoginEvent<'_> {
 
 impl LoginAttempt<'_> {
     fn fields(&self, out: Out<'_>) {
-        text(out, "user", self.user);
+        text(out, "user", if self.user_secret { HIDDEN } else { self.user });
         text(out, "client_user", self.client_user);
         let said = matches!(self.password, b"" | b"<none>" | b"<timeout>");
         text(out, "password", if said { self.password } else { HIDDEN });
-        text(out, "line", self.line);
+        shown(out, self.line, self.line_secret);
     }
 }
 

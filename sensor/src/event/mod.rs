@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 pub use ftp::FtpEvent;
-pub use login::LoginEvent;
+pub use login::{LoginEvent, LoginState};
 pub use nvt::NvtEvent;
 pub use rpc::RpcEvent;
 pub use stream::EventStream;

@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 use key::{Direction, Transport};
 
 use crate::analyzers::Service;
-use crate::event::Verdict;
+use crate::event::{LoginState, Verdict};
 use crate::policy::Session;
 use crate::record::ConnId;
 use crate::text::Text;
@@ -51,6 +51,8 @@ pub struct Conn {
     pub marks: Marks,
     /// What policy has decided about it so far.
     pub verdict: Verdict,
+    /// How far its login dialogue has come, if it is one: the manual's `get_login_state`.
+    pub login: LoginState,
 }
 
 impl Conn {
@@ -69,6 +71,7 @@ impl Conn {
             missed_bytes: 0,
             marks: Marks::default(),
             verdict: Verdict::CONTINUE,
+            login: LoginState::default(),
         }
     }
 

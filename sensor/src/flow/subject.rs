@@ -44,12 +44,14 @@ impl Subject {
     /// States a fact about the connection itself.
     pub fn raise(&mut self, shared: &mut Shared<'_>, event: ConnectionEvent) {
         let verdict = shared.handler.handle(shared.now, &mut self.conn, &Event::Connection(event));
+        self.conn.login.obey(verdict);
         self.decide(shared, verdict);
     }
 
     /// States something unusual.
     pub fn weird(&mut self, shared: &mut Shared<'_>, name: &'static str) {
         let verdict = shared.handler.handle(shared.now, &mut self.conn, &Event::Weird { name, addl: b"" });
+        self.conn.login.obey(verdict);
         self.decide(shared, verdict);
     }
 
