@@ -152,7 +152,9 @@ impl Found {
     #[inline(always)]
     fn by_port<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> Counter {
         let wanted = if self.ports.watched { Counter::Port } else { self.expected(frame, tables) };
-        if wanted.redirects() && tables.may_bypass(self.hash) && self.is_bypassed(frame, tables) {
+        // What is not wanted of an expected connection is still counted, where somebody keeps an account of it.
+        let accounted = wanted.redirects() || matches!(wanted, Counter::ControlOnly);
+        if accounted && tables.may_bypass(self.hash) && self.is_bypassed(frame, tables) {
             return Counter::Bypassed;
         }
         wanted

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::event::EventStream;
 use crate::flow::shard::Shard;
 use crate::outbox::{WhenFull, outbox};
-use crate::policy::Policy;
+use crate::policy::{Neighbours, Policy};
 use crate::record::LogName;
 use crate::stats::WorkerStats;
 use crate::summary::{Ledger, Took};
@@ -83,12 +83,13 @@ where
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     let of = sources.len() as u32;
-    for source in sources {
+    for (source, neighbours) in sources.into_iter().zip(Neighbours::of(of as usize)) {
         let counted = Arc::new(WorkerStats::default());
         let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full, Arc::clone(&counted));
         collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
-        let policy = EventStream::new(Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox), told);
+        let policy = Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox).meeting(neighbours);
+        let policy = EventStream::new(policy, told);
         let mut shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
         if settings.capture.steering == Steering::Hash {
             shard = shard.numbered(prepared.len() as u32, of);

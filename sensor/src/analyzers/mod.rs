@@ -10,6 +10,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod ftp_data;
 pub mod portmap;
 pub mod rpc;
 #[cfg(test)]
@@ -139,6 +140,7 @@ pub const TABLE: &[Row] = &[
     Row { service: Service::Portmap, name: "portmap", ports: &[(Transport::Tcp, 111), (Transport::Udp, 111)] },
     Row { service: Service::Rpc, name: "rpc", ports: &[] },
     Row { service: Service::Ftp, name: "ftp", ports: &[(Transport::Tcp, 21)] },
+    Row { service: Service::FtpData, name: "ftp-data", ports: &[] },
     Row { service: Service::Telnet, name: "telnet", ports: &[(Transport::Tcp, 23)] },
     Row { service: Service::Rlogin, name: "rlogin", ports: &[(Transport::Tcp, 513)] },
     Row { service: Service::Ssh, name: "ssh", ports: &[(Transport::Tcp, 22)] },
@@ -164,6 +166,8 @@ pub enum Service {
     Rpc,
     /// FTP's control connection (RFC 959).
     Ftp,
+    /// FTP's data connections, on ports that a control connection named.
+    FtpData,
     /// Telnet (RFC 854).
     Telnet,
     /// Rlogin (RFC 1282).
@@ -177,6 +181,11 @@ impl Service {
     pub fn name(self) -> &'static str {
         TABLE.iter().find(|row| row.service == self).map_or("", |row| row.name)
     }
+
+    /// Whether what is spoken needs no confirmation, because both ends were told so on another connection.
+    pub fn is_announced(self) -> bool {
+        self == Service::FtpData
+    }
 }
 
 /// The analyzer of one connection, stored in its slot.
@@ -185,6 +194,7 @@ impl Service {
 pub enum AnyAnalyzer {
     Portmap(portmap::Portmap),
     Rpc(rpc::Rpc),
+    FtpData(ftp_data::FtpData),
     Unread(unread::Unread),
 }
 
@@ -194,6 +204,7 @@ macro_rules! each {
         match $any {
             AnyAnalyzer::Portmap($analyzer) => $call,
             AnyAnalyzer::Rpc($analyzer) => $call,
+            AnyAnalyzer::FtpData($analyzer) => $call,
             AnyAnalyzer::Unread($analyzer) => $call,
         }
     };
@@ -206,6 +217,7 @@ impl AnyAnalyzer {
         match service {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
             Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
+            Service::FtpData => AnyAnalyzer::FtpData(ftp_data::FtpData::default()),
             Service::Ftp | Service::Telnet | Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
         }
     }

@@ -47,7 +47,11 @@ impl BypassReason {
 impl From<tables::Bypassed> for Bypassed {
     fn from(account: tables::Bypassed) -> Self {
         let [orig, resp] = account.traffic;
-        Bypassed { packets: [orig.packets, resp.packets], bytes: [orig.bytes, resp.bytes] }
+        Bypassed {
+            packets: [orig.packets, resp.packets],
+            bytes: [orig.bytes, resp.bytes],
+            payload: [orig.payload, resp.payload],
+        }
     }
 }
 

@@ -70,4 +70,6 @@ pub struct Bypassed {
     pub packets: [u64; 2],
     /// IP bytes, likewise.
     pub bytes: [u64; 2],
+    /// Bytes of payload, likewise; what was sent twice counts twice.
+    pub payload: [u64; 2],
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The bounds. Sizes are per worker unless they say otherwise.
 ///
-/// At the defaults, remote hosts can make a worker keep at most about 1362 MiB: 474 of connections, 256 of what they keep back, 16 of
-/// unused buffers, 68 of fragments, 128 of what policy remembers, and 420 of records that wait for the collector.
+/// At the defaults, remote hosts can make a worker keep at most about 1368 MiB: 474 of connections, 256 of what they keep back, 16 of
+/// unused buffers, 68 of fragments, 134 of what policy remembers, and 420 of records that wait for the collector.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -57,6 +57,21 @@ pub struct Limits {
     pub rpc_expectations_per_server: usize,
     /// Of them, because of one client's questions within an hour.
     pub rpc_expectations_per_client: u32,
+    /// Endpoints remembered because FTP sessions named them for their data connections; the oldest gives way. The sessions of all workers
+    /// count.
+    pub ftp_data_expected: usize,
+    /// Of them, because of sessions with one server.
+    pub ftp_data_expected_per_server: usize,
+    /// Of them, because of sessions of one client.
+    pub ftp_data_expected_per_client: usize,
+    /// Endpoints that one session names before the weird `FTP_too_many_expected_data_channels`, if nobody connects to any of them.
+    pub ftp_data_expected_per_session: u32,
+    /// How long a data connection is expected, in seconds.
+    pub ftp_data_expected_seconds: u64,
+    /// Bytes of payload captured of each FTP data connection; 0: its SYN, FIN and RST only. Sizes are right in any case.
+    pub ftp_data_payload_bytes: u64,
+    /// How long the record of a transfer waits for the end of its data connection, in seconds.
+    pub ftp_transfer_seconds: u64,
     /// Messages of faster workers that a replay holds back for a slower one, in the whole program; then the earliest is written before
     /// its turn.
     pub messages_held: usize,
@@ -94,6 +109,13 @@ impl Default for Limits {
             rpc_expectations: 4096,
             rpc_expectations_per_server: 32,
             rpc_expectations_per_client: 128,
+            ftp_data_expected: 16_384,
+            ftp_data_expected_per_server: 8192,
+            ftp_data_expected_per_client: 1024,
+            ftp_data_expected_per_session: 64,
+            ftp_data_expected_seconds: 60,
+            ftp_data_payload_bytes: 0,
+            ftp_transfer_seconds: 5,
             messages_held: 262_144,
             notices_remembered: 65_536,
             weirds_remembered: 32_768,
@@ -115,7 +137,7 @@ mod tests {
     use crate::config::OutputSettings;
     use crate::flow::budget::CONNECTION_BYTES;
     use crate::flow::pool;
-    use crate::policy::{ENTRY_BYTES, SERVICE_BYTES};
+    use crate::policy::{ENTRY_BYTES, EXPECTED_BYTES, SERVICE_BYTES};
     use crate::record::{Mapping, Message};
 
     const MIB: usize = 1 << 20;
@@ -136,13 +158,13 @@ mod tests {
         let services = limits.learned_servers * limits.learned_services_per_server * SERVICE_BYTES;
         // No record has both a long list and more than three long texts.
         let record = size_of::<Message>() + limits.dump_mappings * size_of::<Mapping>() + 3 * limits.text_bytes;
-        let policy = entries * ENTRY_BYTES + services;
+        let policy = entries * ENTRY_BYTES + services + limits.ftp_data_expected * EXPECTED_BYTES;
         [connections, limits.buffered_bytes, unused, fragments, policy, output.queue * record].map(|bytes| bytes / MIB)
     }
 
     #[test]
     fn the_sum_of_the_bounds_is_what_the_documentation_says() {
         let parts = per_worker(&Limits::default(), &OutputSettings::default());
-        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 16, 68, 128, 420], 1362));
+        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 16, 68, 134, 420], 1368));
     }
 }

@@ -32,7 +32,7 @@ pub trait Handler {
     fn handle(&mut self, now: Timestamp, conn: &mut Conn, event: &Event<'_>) -> Verdict;
 
     /// What is expected to be spoken on a connection that is on no analyzer's port: it was announced (FTP) or looked up (RPC).
-    fn expected(&self, _key: &FlowKey) -> Option<Service> {
+    fn expected(&mut self, _now: Timestamp, _key: &FlowKey) -> Option<Service> {
         None
     }
 
@@ -40,7 +40,7 @@ pub trait Handler {
     fn flow_weird(&mut self, _now: Timestamp, _hosts: Option<(IpAddr, IpAddr)>, _name: &'static str) {}
 
     /// Called after each frame and each tick: hands to the capture filter what the handlers asked for.
-    fn settle(&mut self, _gate: &mut dyn Gate) {}
+    fn settle(&mut self, _now: Timestamp, _gate: &mut dyn Gate) {}
 }
 
 /// Something that happened on a connection.

@@ -35,16 +35,16 @@ impl<H: Handler> Handler for EventStream<H> {
         self.handler.handle(now, conn, event)
     }
 
-    fn expected(&self, key: &FlowKey) -> Option<Service> {
-        self.handler.expected(key)
+    fn expected(&mut self, now: Timestamp, key: &FlowKey) -> Option<Service> {
+        self.handler.expected(now, key)
     }
 
     fn flow_weird(&mut self, now: Timestamp, hosts: Option<(IpAddr, IpAddr)>, name: &'static str) {
         self.handler.flow_weird(now, hosts, name);
     }
 
-    fn settle(&mut self, gate: &mut dyn Gate) {
-        self.handler.settle(gate);
+    fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate) {
+        self.handler.settle(now, gate);
     }
 }
 

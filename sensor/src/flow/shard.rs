@@ -15,7 +15,7 @@ use super::ports::WatchedPorts;
 use super::subject::Shared;
 use super::table::{Hashed, SlotId, Table};
 use super::wheel::Wheel;
-use crate::analyzers::AnyAnalyzer;
+use crate::analyzers::{AnyAnalyzer, Service};
 use crate::capture::{Frame, Gate};
 use crate::config::{PortTable, Settings, seconds};
 use crate::event::{ConnectionEvent, Handler};
@@ -106,7 +106,7 @@ impl<H: Handler> Shard<H> {
             Ok(packet) => self.on_packet(frame.at, &packet, gate),
             Err(refused) => self.on_refused(frame.at, &refused),
         }
-        self.handler.settle(gate);
+        self.handler.settle(frame.at, gate);
     }
 
     /// Lets time go on: expires what has been silent for too long.
@@ -114,7 +114,7 @@ impl<H: Handler> Shard<H> {
         if now < self.looked || now.since(self.looked) >= LOOK_EVERY {
             self.look_at_timers(now, gate);
         }
-        self.handler.settle(gate);
+        self.handler.settle(now, gate);
     }
 
     /// Ends every connection: the input has ended, or the sensor stops.
@@ -129,7 +129,7 @@ impl<H: Handler> Shard<H> {
             let at = shared.now;
             self.drop_connection(id, at, gate);
         }
-        self.handler.settle(gate);
+        self.handler.settle(now, gate);
     }
 
     fn on_packet(&mut self, at: Timestamp, packet: &Packet<'_>, gate: &mut dyn Gate) {
@@ -239,7 +239,7 @@ impl<H: Handler> Shard<H> {
     ) -> Option<(SlotId, Direction)> {
         let ports = &self.ports;
         let watched = ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some();
-        if !watched && self.unwatched == 0 && !self.is_expected(&key) {
+        if !watched && self.unwatched == 0 && !self.is_expected(at, &key) {
             return None;
         }
         let hashed = self.table.hash(key);
@@ -249,14 +249,14 @@ impl<H: Handler> Shard<H> {
         {
             return Some((id, direction));
         }
-        if !watched && !self.is_expected(&key) {
+        if !watched && !self.is_expected(at, &key) {
             return None;
         }
         self.open(at, &hashed, segment, gate)
     }
 
-    fn is_expected(&self, key: &FlowKey) -> bool {
-        self.handler.expected(key).is_some() || self.handler.expected(&key.reverse()).is_some()
+    fn is_expected(&mut self, at: Timestamp, key: &FlowKey) -> bool {
+        self.handler.expected(at, key).is_some() || self.handler.expected(at, &key.reverse()).is_some()
     }
 
     /// Runs what was due before this packet came; `false` if that was the end of the connection.
@@ -299,11 +299,11 @@ impl<H: Handler> Shard<H> {
             self.drop_connection(victim, at, gate);
         }
         let sent = hashed.key();
-        let flipped = self.is_from_responder(&sent, segment);
+        let flipped = self.is_from_responder(at, &sent, segment);
         let key = if flipped { sent.reverse() } else { sent };
-        let ports = &self.ports;
-        let service = ports.get(key.transport, key.resp_p).or_else(|| self.handler.expected(&key));
+        let service = self.service(at, &key);
         let mut conn = Conn::new(ConnId { uid: self.uid(&key, at), key }, at);
+        conn.service = service.filter(|service| service.is_announced());
         if flipped {
             conn.history.push(b'^');
         }
@@ -326,14 +326,17 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Whether a packet that opens a connection was sent by its responder: the other side's first packet was not seen.
-    fn is_from_responder(&self, sent: &FlowKey, segment: Option<&Segment<'_>>) -> bool {
+    fn is_from_responder(&mut self, at: Timestamp, sent: &FlowKey, segment: Option<&Segment<'_>>) -> bool {
         if segment.is_some_and(|segment| segment.flags.syn && !segment.flags.ack) {
             return false;
         }
-        let ports = &self.ports;
-        let serves =
-            |port, key: &FlowKey| ports.get(sent.transport, port).is_some() || self.handler.expected(key).is_some();
-        serves(sent.orig_p, &sent.reverse()) && !serves(sent.resp_p, sent)
+        self.service(at, &sent.reverse()).is_some() && self.service(at, sent).is_none()
+    }
+
+    /// What the responder of this connection is expected to speak.
+    fn service(&mut self, at: Timestamp, key: &FlowKey) -> Option<Service> {
+        let watched = self.ports.get(key.transport, key.resp_p);
+        watched.or_else(|| self.handler.expected(at, key))
     }
 
     fn is_watched(&self, key: &FlowKey) -> bool {

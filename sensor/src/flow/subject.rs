@@ -151,7 +151,7 @@ mod tests {
         fn unexpect(&mut self, _expectation: Expectation) {}
         fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
         fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
-            Bypassed { packets: [1, 2], bytes: [100, 200] }
+            Bypassed { packets: [1, 2], bytes: [100, 200], payload: [0, 80] }
         }
     }
 

@@ -14,6 +14,12 @@ use crate::record::ConnRecord;
 use crate::text::Text;
 
 impl Policy {
+    pub(super) fn new_connection(&mut self, seen: &mut Seen<'_>) {
+        if seen.conn.service == Some(Service::FtpData) {
+            self.expected_connection_seen(seen);
+        }
+    }
+
     pub(super) fn connection_established(&mut self, seen: &mut Seen<'_>) {
         if self.check_hot(seen, Moment::Established) {
             self.log_hot_conn(seen);
@@ -86,6 +92,9 @@ impl Policy {
         }
         if seen.conn.marks.unannotated {
             self.conn_weird(seen, EXHAUSTED, b"addl");
+        }
+        if seen.conn.service == Some(Service::FtpData) {
+            self.data_connection_remove(seen);
         }
         let record = self.conn_record(seen);
         self.write(seen.now, record);

@@ -20,13 +20,15 @@ pub(super) enum Moment {
 }
 
 /// Judgements that are made once per connection: bits of `Marks::judged`.
-mod judged {
+pub(super) mod judged {
     pub const LAND: u32 = 1;
     pub const SPOOF: u32 = 2;
     pub const ATTEMPTED: u32 = 4;
     pub const ESTABLISHED: u32 = 8;
     pub const REJECTED: u32 = 16;
     pub const ADDRESSES: u32 = 32;
+    /// Not a judgement about the connection, but of which kind it is: FTP data from the server's data port.
+    pub const FROM_DATA_PORT: u32 = 64;
 }
 
 impl Policy {

@@ -21,12 +21,14 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+pub use ftp::{EXPECTED_BYTES, Neighbours};
 pub use memory::ENTRY_BYTES;
 pub use notice::Note;
 pub use once::NoticesOnce;
 pub use portmap::SERVICE_BYTES;
 pub use session::Session;
 
+use self::ftp::ExpectedData;
 use self::notice::{About, Decision, Notices};
 use self::portmap::PortmapState;
 use self::weird::Weirds;
@@ -57,6 +59,7 @@ pub struct Policy {
     notices: Notices,
     weirds: Weirds,
     portmap: PortmapState,
+    ftp_data: ExpectedData,
     /// Whether connections are terminated at all.
     terminates: bool,
     /// Whether somebody carries that out.
@@ -84,6 +87,7 @@ impl Policy {
             notices: Notices::new(&settings),
             weirds: Weirds::new(&settings),
             portmap: PortmapState::new(&settings),
+            ftp_data: ExpectedData::new(&settings),
             now: Timestamp::ZERO,
             scratch: Vec::with_capacity(4096),
             settings,
@@ -96,6 +100,13 @@ impl Policy {
     #[must_use]
     pub fn responding(self, responds: bool) -> Self {
         Policy { responds, ..self }
+    }
+
+    /// From now on, this worker and others tell each other where data connections are expected.
+    #[must_use]
+    pub fn meeting(mut self, neighbours: Neighbours) -> Self {
+        self.ftp_data.meet(neighbours);
+        self
     }
 
     fn write(&self, now: Timestamp, record: impl Into<Record>) {
@@ -162,8 +173,8 @@ impl Handler for Policy {
         seen.verdict
     }
 
-    fn expected(&self, key: &FlowKey) -> Option<Service> {
-        self.portmap.expected(self.now, key)
+    fn expected(&mut self, now: Timestamp, key: &FlowKey) -> Option<Service> {
+        self.portmap.expected(now, key).or_else(|| self.ftp_data.expected(now, key))
     }
 
     fn flow_weird(&mut self, now: Timestamp, hosts: Option<(IpAddr, IpAddr)>, name: &'static str) {
@@ -171,8 +182,9 @@ impl Handler for Policy {
         self.weird_between(now, hosts, name);
     }
 
-    fn settle(&mut self, gate: &mut dyn Gate) {
+    fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate) {
         self.portmap.settle(self.now, gate, &self.stats);
+        self.ftp_data.settle(now, gate, &self.stats);
         let forgotten = self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten();
         self.stats.counters.policy_forgotten.set(forgotten);
     }
@@ -195,9 +207,8 @@ impl Policy {
             ConnectionEvent::ContentGap { direction, seq, length } => self.content_gap(seen, direction, seq, length),
             ConnectionEvent::RexmitInconsistency { direction, seq } => self.rexmit_inconsistency(seen, direction, seq),
             ConnectionEvent::AckAboveHole { direction, seq } => self.ack_above_hole(seen, direction, seq),
-            ConnectionEvent::NewConnection
-            | ConnectionEvent::ConnectionPending
-            | ConnectionEvent::ConnectionTimeout => {}
+            ConnectionEvent::NewConnection => self.new_connection(seen),
+            ConnectionEvent::ConnectionPending | ConnectionEvent::ConnectionTimeout => {}
         }
     }
 }

@@ -30,6 +30,7 @@ macro_rules! notes {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $value:expr),* };)+) => {
         /// A kind of notice.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[expect(non_camel_case_types, reason = "the manual's names")]
         pub enum Note { $($(#[$doc])* $name),+ }
 
         impl Note {
@@ -64,6 +65,8 @@ notes! {
     UnannouncedRPCCall { suppress: DAY };
     /// NULL calls to many programs or with impossible versions: somebody looks for services.
     RPCSweep {};
+    /// A host connected to an FTP data port that was meant for another.
+    FTP_UnexpectedConn {};
     /// A weird whose action asks for it.
     WeirdActivity { suppress: Some(0) };
     /// A retransmission carried other bytes.

@@ -61,6 +61,8 @@ pub struct PolicySets {
     pub forbidden_id_patterns: Patterns,
     pub always_hot_ids: BTreeSet<String>,
     pub hot_ids: BTreeSet<String>,
+    pub skip_unexpected: NetSet,
+    pub skip_unexpected_net: NetSet,
     pub weird_ignore_host: NetRows<String>,
     pub weird_do_not_ignore_repeats: BTreeSet<String>,
     pub weird_action: Table<String, WeirdAction>,

@@ -1,16 +1,27 @@
 //! FTP's events, each handled under the manual's own name.
 
+mod data;
+mod expected;
+mod neighbours;
+
+pub use data::DataChannel;
+pub use expected::{EXPECTED_BYTES, ExpectedData};
+pub use neighbours::Neighbours;
+
 use super::{Policy, Seen};
 use crate::event::FtpEvent;
 
 /// The manual's `ftp_session_info`.
 #[derive(Default, Debug)]
-pub struct FtpSession {}
+pub struct FtpSession {
+    /// Its data connections.
+    pub data: DataChannel,
+}
 
 impl FtpSession {
     /// Bytes on the heap, besides its own.
     pub fn held(&self) -> usize {
-        0
+        self.data.held()
     }
 }
 

@@ -1,0 +1,142 @@
+//! FTP's data connections: which are expected because of what a session said, which have come, and from whom.
+
+use std::net::IpAddr;
+
+use smallvec::SmallVec;
+
+use super::expected::{Answer, Place};
+use crate::event::Verdict;
+use crate::policy::hot::judged;
+use crate::policy::notice::{About, Decision};
+use crate::policy::words::put;
+use crate::policy::{Note, Policy, Seen};
+use crate::record::ConnId;
+
+/// Endpoints of one session that are expected at a time: a client uses one, and a pipelining one hardly more.
+const AT_A_TIME: usize = 4;
+
+/// What a session remembers of its data connections.
+#[derive(Default, Debug)]
+pub struct DataChannel {
+    /// The endpoints that were named last, the oldest first.
+    named: SmallVec<[Place; AT_A_TIME]>,
+    /// Endpoints that were named since anybody connected to one.
+    unused: u32,
+    /// Whether the server's data port is watched because of this session.
+    begun: bool,
+}
+
+impl DataChannel {
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        0
+    }
+}
+
+impl Policy {
+    /// A session begins.
+    pub(super) fn begin_data_channel(&mut self, seen: &Seen<'_>, data: &mut DataChannel) {
+        if !data.begun {
+            data.begun = self.ftp_data.begin_session(seen.now, &seen.conn.id, &self.stats);
+        }
+    }
+
+    /// PORT, PASV, EPRT or EPSV has named an endpoint: the manual's `ftp_connection_expected`. With `passive`, the client is to
+    /// connect, otherwise the server.
+    pub(super) fn ftp_connection_expected(
+        &mut self,
+        seen: &mut Seen<'_>,
+        data: &mut DataChannel,
+        (resp_h, resp_p): (IpAddr, u16),
+        passive: bool,
+    ) {
+        self.begin_data_channel(seen, data);
+        let control = seen.conn.id;
+        let host = if passive { control.key.orig_h } else { control.key.resp_h };
+        let place = Place::To(resp_h, resp_p);
+        data.named.retain(|named| *named != place);
+        if data.named.len() >= AT_A_TIME {
+            let oldest = data.named.remove(0);
+            data.unused = if self.ftp_data.forget(oldest, &control) { data.unused.saturating_add(1) } else { 0 };
+        }
+        let answer = self.ftp_data.expect(seen.now, place, host, &control, &self.stats);
+        if answer == Answer::Expected {
+            data.named.push(place);
+        }
+        if answer == Answer::TooMany || data.unused == self.settings.limits.ftp_data_expected_per_session {
+            data.unused = data.unused.saturating_add(1);
+            self.conn_weird(seen, "FTP_too_many_expected_data_channels", b"");
+        }
+    }
+
+    /// A session ends: what it still expects is not expected any more.
+    pub(super) fn end_data_channel(&mut self, seen: &Seen<'_>, data: &mut DataChannel) {
+        for place in data.named.drain(..) {
+            self.ftp_data.forget(place, &seen.conn.id);
+        }
+        if std::mem::take(&mut data.begun) {
+            self.ftp_data.end_session(&seen.conn.id);
+        }
+    }
+
+    /// A data connection has come.
+    pub(in crate::policy) fn expected_connection_seen(&mut self, seen: &mut Seen<'_>) {
+        if self.settings.limits.ftp_data_payload_bytes == 0 {
+            seen.verdict |= Verdict::SKIP;
+        }
+        let Some(place) = self.ftp_data.place(seen.now, &seen.conn.id.key) else { return };
+        self.ftp_data.begin_data(place);
+        let Place::To(..) = place else {
+            seen.conn.marks.judged |= judged::FROM_DATA_PORT;
+            return;
+        };
+        let Some((expected, control)) = self.ftp_data.get(&place).map(|known| (known.host, known.control)) else {
+            return;
+        };
+        if seen.conn.id.key.orig_h != expected {
+            self.ftp_unexpected_conn(seen, &control, expected);
+        }
+    }
+
+    /// A data connection's state is dropped.
+    pub(in crate::policy) fn data_connection_remove(&mut self, seen: &Seen<'_>) {
+        let key = &seen.conn.id.key;
+        let from_data_port = seen.conn.marks.judged & judged::FROM_DATA_PORT != 0;
+        let place = if from_data_port { Place::From(key.orig_h) } else { Place::To(key.resp_h, key.resp_p) };
+        self.ftp_data.end_data(place);
+    }
+
+    /// A host has connected in place of another. Those that are probably one machine with several addresses are excused.
+    fn ftp_unexpected_conn(&mut self, seen: &Seen<'_>, control: &ConnId, expected: IpAddr) {
+        let actual = seen.conn.id.key.orig_h;
+        let skipped = |host| self.sets.skip_unexpected.contains(host) || self.sets.skip_unexpected_net.contains(host);
+        if !(skipped(actual) || skipped(expected) || same_site(actual, expected)) {
+            self.ftp_unexpected_conn_violation(seen, control, actual);
+        }
+    }
+
+    fn ftp_unexpected_conn_violation(&mut self, seen: &Seen<'_>, control: &ConnId, actual: IpAddr) {
+        let (client, server) = (control.key.orig_h, control.key.resp_h);
+        let about = About { src: Some(actual), dst: Some(server), ..About::default() };
+        match self.notices.decide(seen.now, Note::FTP_UnexpectedConn, about) {
+            Decision::Due => {
+                self.scratch.clear();
+                put(&mut self.scratch, format_args!("{client} > {server} FTP connection from {actual}"));
+                let mut record = self.notices.record(seen.now, Note::FTP_UnexpectedConn, Some(control), &self.scratch);
+                record.src = Some(actual);
+                self.write(seen.now, record);
+            }
+            Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),
+            Decision::Ignored => {}
+        }
+    }
+}
+
+/// Whether two hosts share a /16: the manual's guess at what belongs together. (Of IPv6, a /48 is what a site is given.)
+fn same_site(a: IpAddr, b: IpAddr) -> bool {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => a.to_bits() >> 16 == b.to_bits() >> 16,
+        (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() >> 80 == b.to_bits() >> 80,
+        _ => false,
+    }
+}

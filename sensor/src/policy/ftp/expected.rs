@@ -1,0 +1,399 @@
+//! The manual's `ftp_data_expected`: where data connections are expected, from whom, and what the capture filter is asked because of it.
+//!
+//! What a client and a server say to each other makes the sensor capture connections. It is therefore bounded in every direction: per
+//! session, per server, per client and in all; and of what is captured, the capture filter delivers SYN, FIN and RST.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::neighbours::{Neighbours, News};
+use crate::analyzers::Service;
+use crate::capture::{Expectation, ExpectationMode, ExpectationReason, Gate};
+use crate::config::Settings;
+use crate::flow::key::{FlowKey, Transport};
+use crate::record::ConnId;
+use crate::stats::WorkerStats;
+use crate::time::Timestamp;
+
+/// The port that a server connects from (RFC 959 section 8).
+pub(super) const DATA_PORT: u16 = 20;
+/// The most bytes that an expectation takes: in the table, in the order, and in what is counted of its session and its hosts.
+pub const EXPECTED_BYTES: usize = 384;
+/// How many that are in use are spared when the oldest has to give way.
+const SPARED: usize = 16;
+
+const _: () =
+    assert!(size_of::<(Place, Expected)>() + size_of::<(Timestamp, Place)>() <= EXPECTED_BYTES, "see `Limits`");
+
+/// Where a data connection is expected.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Place {
+    /// To an endpoint that PORT, PASV, EPRT or EPSV named.
+    To(IpAddr, u16),
+    /// From the data port of a server with which there are sessions.
+    From(IpAddr),
+}
+
+impl Place {
+    fn expectation(self, mode: ExpectationMode) -> Expectation {
+        let (addr, port) = match self {
+            Place::To(addr, port) => (addr, port),
+            Place::From(server) => (server, DATA_PORT),
+        };
+        Expectation { transport: Transport::Tcp, addr, port, why: ExpectationReason::FtpData, mode }
+    }
+}
+
+/// What is known of a place.
+#[derive(Debug)]
+pub struct Expected {
+    /// Who should connect.
+    pub host: IpAddr,
+    /// The control connection that said so.
+    pub control: ConnId,
+    until: Timestamp,
+    /// Sessions that expect it still: one, unless it is a server's data port.
+    claims: u32,
+    /// Data connections there.
+    open: u32,
+    /// Whether anybody has connected since it was named.
+    used: bool,
+    /// Whether a session of this worker named it.
+    own: bool,
+    /// Whether the capture filter was asked for it.
+    asked: bool,
+}
+
+impl Expected {
+    fn holds(&self, now: Timestamp) -> bool {
+        self.claims > 0 && self.until > now
+    }
+}
+
+/// What became of a wish to expect something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is expected.
+    Expected,
+    /// A bound was reached: it is not.
+    TooMany,
+}
+
+/// Where this worker expects data connections.
+#[derive(Debug)]
+pub struct ExpectedData {
+    places: HashMap<Place, Expected>,
+    /// When each place is looked at again, roughly the earliest first.
+    order: VecDeque<(Timestamp, Place)>,
+    /// How many endpoints sessions with a server, and sessions of a client, have named.
+    per_server: HashMap<IpAddr, usize>,
+    per_client: HashMap<IpAddr, usize>,
+    /// Sessions between a client and a server.
+    sessions: HashMap<(IpAddr, IpAddr), u32>,
+    wanted: Vec<Place>,
+    unwanted: Vec<Place>,
+    neighbours: Neighbours,
+    lifetime: Duration,
+    mode: ExpectationMode,
+    most: Most,
+}
+
+#[derive(Debug)]
+struct Most {
+    per_server: usize,
+    per_client: usize,
+    in_all: usize,
+}
+
+impl ExpectedData {
+    pub fn new(settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        ExpectedData {
+            places: HashMap::new(),
+            order: VecDeque::new(),
+            per_server: HashMap::new(),
+            per_client: HashMap::new(),
+            sessions: HashMap::new(),
+            wanted: Vec::new(),
+            unwanted: Vec::new(),
+            neighbours: Neighbours::default(),
+            lifetime: Duration::from_secs(limits.ftp_data_expected_seconds),
+            mode: match limits.ftp_data_payload_bytes {
+                0 => ExpectationMode::ControlOnly,
+                _ => ExpectationMode::Full,
+            },
+            most: Most {
+                per_server: limits.ftp_data_expected_per_server,
+                per_client: limits.ftp_data_expected_per_client,
+                in_all: limits.ftp_data_expected.max(1),
+            },
+        }
+    }
+
+    /// From now on, what is expected here is told to the other workers, and the other way round.
+    pub fn meet(&mut self, neighbours: Neighbours) {
+        self.neighbours = neighbours;
+    }
+
+    /// What is expected to be spoken on a connection: the manual's `is_ftp_data_conn`, which consumes nothing.
+    pub fn expected(&mut self, now: Timestamp, key: &FlowKey) -> Option<Service> {
+        self.hear(now);
+        self.place(now, key).map(|_| Service::FtpData)
+    }
+
+    /// The place that makes this a data connection.
+    pub fn place(&self, now: Timestamp, key: &FlowKey) -> Option<Place> {
+        if self.places.is_empty() || key.transport != Transport::Tcp {
+            return None;
+        }
+        let named = Place::To(key.resp_h, key.resp_p);
+        if self.places.get(&named).is_some_and(|expected| expected.holds(now)) {
+            return Some(named);
+        }
+        let active = key.orig_p == DATA_PORT && self.sessions.contains_key(&(key.resp_h, key.orig_h));
+        active.then_some(Place::From(key.orig_h))
+    }
+
+    /// What is known of a place.
+    pub fn get(&self, place: &Place) -> Option<&Expected> {
+        self.places.get(place)
+    }
+
+    /// A session begins: from now on its server may connect from its data port. `false` if there is no room to remember that.
+    pub fn begin_session(&mut self, now: Timestamp, control: &ConnId, stats: &WorkerStats) -> bool {
+        let pair = (control.key.orig_h, control.key.resp_h);
+        if self.sessions.len() >= self.most.in_all && !self.sessions.contains_key(&pair) {
+            stats.counters.expectations_refused.inc();
+            return false;
+        }
+        *self.sessions.entry(pair).or_default() += 1;
+        let place = Place::From(pair.1);
+        if let Some(known) = self.places.get_mut(&place) {
+            known.claims += 1;
+        } else {
+            self.insert(now, place, Expected::new(pair.0, *control, Timestamp::NEVER, true), stats);
+        }
+        self.ask(place);
+        true
+    }
+
+    /// A session that has begun is over.
+    pub fn end_session(&mut self, control: &ConnId) {
+        let pair = (control.key.orig_h, control.key.resp_h);
+        let Some(sessions) = self.sessions.get_mut(&pair) else { return };
+        *sessions -= 1;
+        if *sessions == 0 {
+            self.sessions.remove(&pair);
+        }
+        let place = Place::From(pair.1);
+        if let Some(known) = self.places.get_mut(&place) {
+            known.claims = known.claims.saturating_sub(1);
+        }
+        self.give_up_if_unclaimed(place);
+    }
+
+    /// A session has named an endpoint, to which `host` should connect.
+    pub fn expect(
+        &mut self,
+        now: Timestamp,
+        place: Place,
+        host: IpAddr,
+        control: &ConnId,
+        stats: &WorkerStats,
+    ) -> Answer {
+        let until = now + self.lifetime;
+        let (client, server) = (control.key.orig_h, control.key.resp_h);
+        match self.places.get_mut(&place) {
+            Some(known) if known.own && known.claims > 0 => {
+                if known.control.key.orig_h != client || known.control.key.resp_h != server {
+                    count_down(&mut self.per_client, known.control.key.orig_h);
+                    count_down(&mut self.per_server, known.control.key.resp_h);
+                    *self.per_client.entry(client).or_default() += 1;
+                    *self.per_server.entry(server).or_default() += 1;
+                }
+                (known.host, known.control, known.until, known.used) = (host, *control, until, false);
+            }
+            _ => {
+                let named = |count: &HashMap<IpAddr, usize>, host| count.get(&host).copied().unwrap_or(0);
+                let full = named(&self.per_client, client) >= self.most.per_client
+                    || named(&self.per_server, server) >= self.most.per_server;
+                if full {
+                    stats.counters.expectations_refused.inc();
+                    return Answer::TooMany;
+                }
+                *self.per_client.entry(client).or_default() += 1;
+                *self.per_server.entry(server).or_default() += 1;
+                self.insert(now, place, Expected::new(host, *control, until, true), stats);
+            }
+        }
+        self.ask(place);
+        let unheard = self.neighbours.tell(News::Expected { place, host, control: *control, until });
+        stats.counters.expectations_refused.add(unheard);
+        Answer::Expected
+    }
+
+    /// The session that named an endpoint does not expect anything there any more. `true` if nobody had connected.
+    pub fn forget(&mut self, place: Place, control: &ConnId) -> bool {
+        let Some(known) = self.places.get_mut(&place) else { return false };
+        if known.claims == 0 || known.control.uid != control.uid {
+            return false;
+        }
+        known.claims = 0;
+        let unused = !known.used;
+        self.count_down(&control.key);
+        self.give_up_if_unclaimed(place);
+        unused
+    }
+
+    /// A data connection has begun.
+    pub fn begin_data(&mut self, place: Place) {
+        if let Some(known) = self.places.get_mut(&place) {
+            (known.open, known.used) = (known.open + 1, true);
+        }
+    }
+
+    /// A data connection has ended.
+    pub fn end_data(&mut self, place: Place) {
+        if let Some(known) = self.places.get_mut(&place) {
+            known.open = known.open.saturating_sub(1);
+        }
+        self.give_up_if_unclaimed(place);
+    }
+
+    /// Lets expire what has, and tells the capture filter.
+    pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
+        self.hear(now);
+        while let Some(&(until, place)) = self.order.front()
+            && until <= now
+        {
+            self.order.pop_front();
+            self.look_at(now, place);
+        }
+        stats.counters.expectations.add(self.wanted.len() as u64);
+        let mode = self.mode;
+        self.unwanted.drain(..).for_each(|place| gate.unexpect(place.expectation(mode)));
+        self.wanted.drain(..).for_each(|place| gate.expect(place.expectation(mode)));
+    }
+
+    /// The time has come at which a place may not be expected any more.
+    fn look_at(&mut self, now: Timestamp, place: Place) {
+        let Some(known) = self.places.get(&place) else { return };
+        if known.open > 0 || known.holds(now) {
+            let later = now + self.lifetime;
+            self.order.push_back((if known.open > 0 { later } else { known.until.min(later) }, place));
+            return;
+        }
+        self.remove(place);
+    }
+
+    fn insert(&mut self, now: Timestamp, place: Place, mut expected: Expected, stats: &WorkerStats) {
+        if let Some(known) = self.places.remove(&place) {
+            // It was over, or another worker's; the connections that are there are still ours.
+            (expected.open, expected.asked) = (known.open, known.asked);
+        } else {
+            self.make_room(stats);
+            self.order.push_back((now + self.lifetime, place));
+        }
+        self.places.insert(place, expected);
+    }
+
+    /// The oldest gives way; those in use are spared, but not without end.
+    fn make_room(&mut self, stats: &WorkerStats) {
+        let mut spared = 0;
+        while self.order.len() >= self.most.in_all
+            && let Some((until, place)) = self.order.pop_front()
+        {
+            let in_use = self.places.get(&place).is_some_and(|known| known.open > 0 || known.until == Timestamp::NEVER);
+            if in_use && spared < SPARED {
+                spared += 1;
+                self.order.push_back((until, place));
+                continue;
+            }
+            stats.counters.expectations_evicted.inc();
+            self.remove(place);
+        }
+    }
+
+    fn remove(&mut self, place: Place) {
+        let Some(known) = self.places.remove(&place) else { return };
+        if known.own && known.claims > 0 && matches!(place, Place::To(..)) {
+            self.count_down(&known.control.key);
+        }
+        if known.asked {
+            self.give_up(place);
+        }
+    }
+
+    fn give_up_if_unclaimed(&mut self, place: Place) {
+        if let Some(known) = self.places.get_mut(&place)
+            && known.claims == 0
+            && known.open == 0
+            && std::mem::take(&mut known.asked)
+        {
+            self.give_up(place);
+        }
+    }
+
+    fn give_up(&mut self, place: Place) {
+        self.wanted.retain(|wanted| *wanted != place);
+        self.unwanted.push(place);
+        self.neighbours.tell(News::Over(place));
+    }
+
+    fn ask(&mut self, place: Place) {
+        if let Some(known) = self.places.get_mut(&place)
+            && !std::mem::replace(&mut known.asked, true)
+        {
+            self.unwanted.retain(|unwanted| *unwanted != place);
+            self.wanted.push(place);
+        }
+    }
+
+    fn count_down(&mut self, control: &FlowKey) {
+        count_down(&mut self.per_client, control.orig_h);
+        count_down(&mut self.per_server, control.resp_h);
+    }
+
+    /// Takes in what the other workers have told.
+    fn hear(&mut self, now: Timestamp) {
+        while let Some(news) = self.neighbours.hear() {
+            match news {
+                News::Expected { place, host, control, until } => {
+                    if !self.places.get(&place).is_some_and(|known| known.own && known.holds(now)) {
+                        let expected = Expected { claims: 1, ..Expected::new(host, control, until, false) };
+                        self.insert(now, place, expected, &WorkerStats::default());
+                    }
+                }
+                News::Over(place) => {
+                    let Some(known) = self.places.get_mut(&place) else { continue };
+                    if !known.own {
+                        known.claims = 0;
+                    }
+                    // The capture filter is one for all: what is still in use here is asked for again.
+                    if known.open > 0 || known.own && known.claims > 0 {
+                        known.asked = false;
+                        self.ask(place);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Expected {
+    fn new(host: IpAddr, control: ConnId, until: Timestamp, own: bool) -> Self {
+        Expected { host, control, until, claims: 1, open: 0, used: false, own, asked: false }
+    }
+}
+
+fn count_down(counts: &mut HashMap<IpAddr, usize>, host: IpAddr) {
+    if let Some(count) = counts.get_mut(&host) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&host);
+        }
+    }
+}
