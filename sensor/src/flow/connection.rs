@@ -72,7 +72,7 @@ impl Connection {
                 if tcp.run_timer(kind, &mut self.subject, shared) == Fate::Over {
                     return Fate::Over;
                 }
-            } else if self.subject.end_bypass(shared) {
+            } else if self.end_bypass(shared) {
                 // Silent only for us: its payload was kept out.
                 self.subject.conn.last = first;
                 self.subject.begin_bypass(shared);
@@ -155,9 +155,22 @@ impl Connection {
             analyzer.on_close(cx);
             Step::Done
         });
-        self.subject.end_bypass(shared);
+        self.end_bypass(shared);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
         shared.budget().settle(&mut self.account, 0);
+    }
+
+    /// Ends a bypass, and counts what it kept out; `false` if that was nothing.
+    fn end_bypass(&mut self, shared: &mut Shared<'_>) -> bool {
+        if let Some(tcp) = &mut self.tcp {
+            return tcp.end_bypass(&mut self.subject, shared);
+        }
+        let kept_out = self.subject.end_bypass(shared);
+        let conn = &mut self.subject.conn;
+        for (endpoint, payload) in [&mut conn.orig, &mut conn.resp].into_iter().zip(kept_out.payload) {
+            endpoint.size = endpoint.size.saturating_add(payload);
+        }
+        kept_out.packets != [0, 0]
     }
 
     /// Charges the worker's budget for what is held now.

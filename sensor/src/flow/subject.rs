@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::key::Direction;
 use super::pool::Pool;
 use crate::analyzers::{AnyAnalyzer, Context, Step};
-use crate::capture::{BypassReason, Gate};
+use crate::capture::{BypassReason, Bypassed, Gate};
 use crate::config::Settings;
 use crate::event::{ConnectionEvent, Event, Handler, Verdict};
 use crate::packet::Ip;
@@ -104,17 +104,17 @@ impl Subject {
         self.conn.history.push(if direction.is_orig() { letter } else { letter.to_ascii_lowercase() });
     }
 
-    /// Ends a bypass, and counts what it kept out; `false` if that was nothing.
-    pub fn end_bypass(&mut self, shared: &mut Shared<'_>) -> bool {
+    /// Ends a bypass, if there is one, and counts the packets that it kept out.
+    pub fn end_bypass(&mut self, shared: &mut Shared<'_>) -> Bypassed {
         if !self.conn.verdict.has(Verdict::SKIP) {
-            return false;
+            return Bypassed::default();
         }
         let kept_out = shared.gate.unbypass(&self.conn.id.key);
         for (place, endpoint) in [&mut self.conn.orig, &mut self.conn.resp].into_iter().enumerate() {
             endpoint.packets += kept_out.packets.get(place).copied().unwrap_or(0);
             endpoint.ip_bytes += kept_out.bytes.get(place).copied().unwrap_or(0);
         }
-        kept_out.packets != [0, 0]
+        kept_out
     }
 
     /// Begins the bypass that policy asked for.
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::analyzers::Service;
     use crate::analyzers::testing::{Recorder, conn};
-    use crate::capture::{Bypassed, Expectation};
+    use crate::capture::Expectation;
     use crate::flow::key::{FlowKey, Transport};
 
     struct NoGate;
@@ -186,9 +186,10 @@ mod tests {
     #[test]
     fn what_a_bypass_kept_out_is_counted() {
         with(|subject, shared| {
-            assert!(!subject.end_bypass(shared));
+            assert_eq!(subject.end_bypass(shared), Bypassed::default());
             subject.decide(shared, Verdict::SKIP);
-            assert!(subject.analyzer.is_none() && subject.end_bypass(shared));
+            assert_eq!(subject.end_bypass(shared).payload, [0, 80]);
+            assert!(subject.analyzer.is_none());
             assert_eq!((subject.conn.orig.packets, subject.conn.resp.ip_bytes), (1, 200));
         });
     }

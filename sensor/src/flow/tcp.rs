@@ -92,6 +92,12 @@ impl Tcp {
         segment: &Segment<'_>,
     ) {
         let flags = segment.flags;
+        if (flags.fin || flags.rst) && subject.conn.verdict.has(Verdict::SKIP) {
+            self.end_bypass(subject, shared);
+            if !flags.rst && !self.side(dir.reverse()).did_close {
+                subject.begin_bypass(shared);
+            }
+        }
         self.note_partial(dir, flags);
         let occupied = occupied(segment);
         self.begin_side(subject, shared, dir, segment);
@@ -125,6 +131,16 @@ impl Tcp {
         if close.closes {
             self.side_closes(subject, shared, dir, close.tells);
         }
+    }
+
+    /// Ends a bypass, and counts what it kept out; `false` if that was nothing.
+    pub fn end_bypass(&mut self, subject: &mut Subject, shared: &mut Shared<'_>) -> bool {
+        let kept_out = subject.end_bypass(shared);
+        for (side, payload) in [&mut self.orig, &mut self.resp].into_iter().zip(kept_out.payload) {
+            side.account(payload);
+        }
+        self.update_sizes(subject);
+        kept_out.packets != [0, 0]
     }
 
     fn side(&self, dir: Direction) -> &Side {
@@ -316,14 +332,14 @@ impl Tcp {
         let reset = subject.conn.endpoint(dir).state == EndpointState::Reset;
         let side = self.side_mut(dir);
         let advance = end - side.last;
-        if (syn || rst) && advance.abs() > TOO_LARGE_JUMP {
+        if (syn || rst) && advance.saturating_sub_unsigned(side.kept_out).abs() > TOO_LARGE_JUMP {
             return advance;
         }
-        if fin && side.last == 1 {
+        if fin && side.last == 1 && side.kept_out == 0 {
             // Only the SYN and the FIN were seen, of a connection of any length.
             side.last = i64::from(segment.seq.wrapping_sub(side.isn)) + occupied(segment);
         } else if !reset && advance > 0 {
-            side.last = end;
+            (side.last, side.kept_out) = (end, 0);
         } else if !reset && segment.payload_len > 0 && side.rexmits.steps() {
             subject.note(dir, b'T');
         }

@@ -19,6 +19,10 @@ pub(super) struct Side {
     pub last: i64,
     /// One past the highest number that the other side has acknowledged.
     pub acked: u64,
+    /// Bytes of payload that the capture filter kept out since `last` was seen, as it counted them: a retransmission counts twice.
+    pub kept_out: u64,
+    /// Whether the capture filter has kept out anything: then acknowledgements move by more than a window.
+    pub filtered: bool,
     /// One past its FIN.
     pub fin_seq: u64,
     pub fins: u32,
@@ -110,15 +114,28 @@ impl Side {
 
     /// A sequence number of this side, as near to the highest one as it can be meant; negative: from before the beginning.
     pub fn relative(&self, seq: u32) -> i64 {
-        near(self.isn, self.last, seq)
+        near(self.isn, self.reached(), seq)
+    }
+
+    /// Takes in what the capture filter kept out: beyond 4 GiB, numbers alone do not tell how often they have come round.
+    pub fn account(&mut self, payload: u64) {
+        self.kept_out = self.kept_out.saturating_add(payload);
+        self.filtered |= payload > 0;
+    }
+
+    /// One past the highest number that it has sent, as far as is known.
+    fn reached(&self) -> i64 {
+        self.last.saturating_add_unsigned(self.kept_out)
     }
 
     /// The same for a number that the other side acknowledges.
     pub fn relative_ack(&self, ack: u32) -> i64 {
-        near(self.isn, self.acked as i64, ack)
+        let reference = if self.filtered { self.reached() } else { self.acked as i64 };
+        near(self.isn, reference, ack)
     }
 
-    /// Payload bytes: from numbers, so that bytes that were not captured count too.
+    /// Payload bytes: from numbers, so that bytes that were not captured count too; of those after the last number, what the capture
+    /// filter counted.
     pub fn size(&self, own: EndpointState, peer: EndpointState) -> u64 {
         let aborted = self.previous == EndpointState::SynSent
             && own == EndpointState::Reset
@@ -127,7 +144,7 @@ impl Side {
         if aborted {
             return 0; // the numbers of a half-open connection that was found and reset mean nothing
         }
-        let end = self.last.max(self.acked as i64).max(0).unsigned_abs();
+        let end = self.reached().max(self.acked as i64).max(0).unsigned_abs();
         end.saturating_sub(1).saturating_sub(u64::from(self.fins > 0))
     }
 
