@@ -61,6 +61,8 @@ fn summary(conn: &Conn) -> Conn {
 #[derive(Debug, Default)]
 pub struct Remembering {
     pub bypassed: Vec<FlowKey>,
+    /// What it says next of what it kept out.
+    pub kept_out: Bypassed,
 }
 
 impl Gate for Remembering {
@@ -73,7 +75,7 @@ impl Gate for Remembering {
     }
 
     fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
-        Bypassed::default()
+        std::mem::take(&mut self.kept_out)
     }
 }
 

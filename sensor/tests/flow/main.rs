@@ -1,6 +1,7 @@
 //! The flow layer from the outside: hand-made packets in, events out.
 
 mod budget;
+mod bypassed;
 mod fragments;
 mod lab;
 mod streams;
