@@ -253,16 +253,17 @@ mod tests {
         sender.push(Message::record(samples::AT, samples::portmap()));
         sender.push(Message::record(samples::AT, Box::new(samples::notice())));
         sender.push(Message::record(samples::AT, samples::weird()));
+        sender.push(Message::record(samples::AT, samples::respond()));
         sender.push(Message::record(samples::AT, Box::new(samples::event())));
         sender.push(Message::fact(samples::AT, Fact::ServiceLearned { server, port: 3344, transport, program, name }));
         drop(sender);
         let collected = collector.start().unwrap().join().unwrap();
 
-        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (6, 6, 1, 0));
+        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (7, 7, 1, 0));
         assert!(LogName::ALL.iter().all(|log| collected.tally.written(*log) == 1 && collected.tally.lost(*log) == 0));
         assert_eq!(collected.notices, BTreeMap::from([("SensitivePortmapperAccess", 1)]));
         assert_eq!(read(&dir, "events.json").len(), 1);
-        for log in ["logs/conn.log", "logs/portmap.log", "logs/notice.log", "logs/weird.log"] {
+        for log in ["logs/conn.log", "logs/portmap.log", "logs/notice.log", "logs/weird.log", "logs/respond.log"] {
             assert_eq!(read(&dir, log).len(), 1, "{log}");
         }
         let conn = &read(&dir, "logs/conn.log")[0];

@@ -22,6 +22,7 @@ use crate::flow::shard::Shard;
 use crate::outbox::{WhenFull, outbox};
 use crate::policy::{Neighbours, Policy};
 use crate::record::LogName;
+use crate::respond::{Requests, Responder};
 use crate::stats::WorkerStats;
 use crate::summary::{Ledger, Took};
 use crate::sys;
@@ -58,6 +59,8 @@ struct Finished<S> {
 struct Manner {
     when_full: WhenFull,
     order: Order,
+    /// Whether connections may be terminated: a recording's are long over.
+    responds: bool,
     /// Whether each worker is pinned to a processor of its own.
     pinned: bool,
 }
@@ -83,14 +86,17 @@ where
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     let of = sources.len() as u32;
+    let requests = if manner.responds { respond(settings, &mut collector)? } else { None };
     for (source, neighbours) in sources.into_iter().zip(Neighbours::of(of as usize)) {
         let counted = Arc::new(WorkerStats::default());
         let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full, Arc::clone(&counted));
         collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
-        let policy = Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox).meeting(neighbours);
+        let policy = Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox);
+        let policy = policy.meeting(neighbours).responding(requests.is_some());
         let policy = EventStream::new(policy, told);
         let mut shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
+        shard = shard.responding(requests.clone());
         if settings.capture.steering == Steering::Hash {
             shard = shard.numbered(prepared.len() as u32, of);
         }
@@ -110,6 +116,16 @@ where
         workers.push(thread.map_err(|why| Error::new(format!("start worker {number}"), why))?);
     }
     Ok(Running { workers, collector, stats, since, cpu_before })
+}
+
+/// Starts the thread that resets connections, if they are terminated at all.
+fn respond(settings: &Settings, collector: &mut Collector) -> Result<Option<Requests>> {
+    if !settings.terminates() {
+        return Ok(None);
+    }
+    let (outbox, inbox) = outbox(settings.limits.responses_waiting, WhenFull::Drop, Arc::default());
+    collector.listen_to(inbox);
+    Responder::open(settings, outbox)?.start().map(Some)
 }
 
 impl<S> Running<S> {

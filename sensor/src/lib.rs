@@ -94,6 +94,7 @@ pub mod analyzers;
 pub mod event;
 
 pub mod policy;
+pub mod respond;
 
 pub mod collector;
 pub mod outbox;

@@ -1,5 +1,6 @@
 //! From a frame to a packet: links, tunnels and headers taken off, every way to fail named. The door to etherparse.
 
+pub mod forge;
 mod link;
 mod transport;
 mod tunnel;

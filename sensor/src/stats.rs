@@ -105,6 +105,8 @@ counters! {
         expectations_refused,
         /// Endpoints that gave way to newer ones.
         expectations_evicted,
+        /// Connections that were to be reset and were not, because too many others were.
+        responses_dropped,
         /// What policy had to forget before its time, because a table was full.
         policy_forgotten,
     }

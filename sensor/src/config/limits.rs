@@ -75,6 +75,8 @@ pub struct Limits {
     /// Messages of faster workers that a replay holds back for a slower one, in the whole program; then the earliest is written before
     /// its turn.
     pub messages_held: usize,
+    /// Connections that wait to be reset, in the whole program.
+    pub responses_waiting: usize,
     /// Notices remembered so that they are not written again.
     pub notices_remembered: usize,
     /// Weirds remembered so that they are not written again, or are sampled.
@@ -117,6 +119,7 @@ impl Default for Limits {
             ftp_data_payload_bytes: 0,
             ftp_transfer_seconds: 5,
             messages_held: 262_144,
+            responses_waiting: 256,
             notices_remembered: 65_536,
             weirds_remembered: 32_768,
             policy_hosts: 16_384,

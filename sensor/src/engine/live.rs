@@ -22,7 +22,7 @@ use crate::summary::{Capture, Ledger, Summary};
 /// How often a live run looks whether it is over.
 const LOOK: Duration = Duration::from_millis(20);
 
-const LIVE: Manner = Manner { when_full: WhenFull::Drop, order: Order::Arrival, pinned: true };
+const LIVE: Manner = Manner { when_full: WhenFull::Drop, order: Order::Arrival, responds: true, pinned: true };
 
 /// Watches an interface until `stop` is set, `limit` is over, or the interface has vanished.
 ///

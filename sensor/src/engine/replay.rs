@@ -22,7 +22,7 @@ pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<At
     let workers = u32::try_from(settings.workers.max(1)).unwrap_or(u32::MAX);
     let plan = Plan::new(&settings, 1, workers)?;
     let capture = pcap::open(files, &plan, &pcap::Settings { progress })?;
-    let manner = Manner { when_full: WhenFull::Wait, order: Order::PacketTime, pinned: false };
+    let manner = Manner { when_full: WhenFull::Wait, order: Order::PacketTime, responds: false, pinned: false };
     let finished = super::start(&settings, capture.sources, manner, stop)?.join()?;
 
     let mut ledger = Ledger::default();

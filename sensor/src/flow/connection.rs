@@ -7,6 +7,7 @@ use super::key::{Direction, FlowKey, Transport};
 use super::subject::{Shared, Subject};
 use super::table::Entry;
 use super::tcp::{Tcp, TcpTimer};
+use super::terminate::Terminating;
 use super::{Conn, EndpointState};
 use crate::analyzers::{AnyAnalyzer, Step};
 use crate::config::seconds;
@@ -19,7 +20,9 @@ use crate::time::Timestamp;
 pub(super) struct Connection {
     pub subject: Subject,
     /// `None` for UDP, whose flows come and go by the million: they are half as large without it.
-    tcp: Option<Box<Tcp>>,
+    pub(super) tcp: Option<Box<Tcp>>,
+    /// What was asked for to terminate it; few connections have that.
+    pub(super) terminating: Option<Box<Terminating>>,
     inactivity: Duration,
     /// What the worker's budget was charged for it.
     account: usize,
@@ -36,7 +39,7 @@ pub(super) enum Fate {
 
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
-        Connection { subject: Subject { conn, analyzer }, tcp, inactivity, account: 0 }
+        Connection { subject: Subject { conn, analyzer }, tcp, terminating: None, inactivity, account: 0 }
     }
 
     /// When something is to happen next, if no packet comes.
@@ -175,7 +178,8 @@ impl Connection {
 
     /// Charges the worker's budget for what is held now.
     fn settle(&mut self, shared: &Shared<'_>) {
-        let held = self.subject.held() + self.tcp.as_ref().map_or(0, |tcp| tcp.held());
+        let terminating = self.terminating.as_ref().map_or(0, |_| size_of::<Terminating>());
+        let held = self.subject.held() + self.tcp.as_ref().map_or(0, |tcp| tcp.held()) + terminating;
         shared.budget().settle(&mut self.account, held);
     }
 

@@ -11,6 +11,7 @@ pub mod stream;
 mod subject;
 pub mod table;
 mod tcp;
+mod terminate;
 mod wheel;
 
 use smallvec::SmallVec;

@@ -21,6 +21,7 @@ use crate::config::{PortTable, Settings, seconds};
 use crate::event::{ConnectionEvent, Handler};
 use crate::packet::{self, Body, Datagram, Fragment, Ip, Packet, Reason, Refused, Segment};
 use crate::record::{ConnId, Uid};
+use crate::respond::Requests;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
@@ -55,6 +56,8 @@ pub struct Shard<H: Handler> {
     looked: Timestamp,
     /// Which shard this is, of how many.
     place: Option<(u32, u32)>,
+    /// Where terminations are asked for, if there are any.
+    requests: Option<Requests>,
     /// Connections on ports that nobody watches: while there are none, other packets need no lookup.
     unwatched: usize,
 }
@@ -74,6 +77,7 @@ impl<H: Handler> Shard<H> {
             stats,
             looked: Timestamp::ZERO,
             place: None,
+            requests: None,
             unwatched: 0,
         }
     }
@@ -82,6 +86,13 @@ impl<H: Handler> Shard<H> {
     #[must_use]
     pub fn numbered(mut self, index: u32, of: u32) -> Self {
         self.place = Some((index, of));
+        self
+    }
+
+    /// Connections that policy terminates are reset by way of `requests`, if there are any.
+    #[must_use]
+    pub fn responding(mut self, requests: Option<Requests>) -> Self {
+        self.requests = requests;
         self
     }
 
@@ -103,7 +114,7 @@ impl<H: Handler> Shard<H> {
             self.look_at_timers(frame.at, gate);
         }
         match packet::decode(&frame, &self.settings.decode) {
-            Ok(packet) => self.on_packet(frame.at, &packet, gate),
+            Ok(packet) => self.on_packet(&frame, &packet, gate),
             Err(refused) => self.on_refused(frame.at, &refused),
         }
         self.handler.settle(frame.at, gate);
@@ -132,35 +143,35 @@ impl<H: Handler> Shard<H> {
         self.handler.settle(now, gate);
     }
 
-    fn on_packet(&mut self, at: Timestamp, packet: &Packet<'_>, gate: &mut dyn Gate) {
+    fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, gate: &mut dyn Gate) {
         match &packet.body {
             Body::Udp(datagram) => {
-                if self.on_datagram(at, packet, datagram, gate) {
+                if self.on_datagram(frame.at, packet, datagram, gate) {
                     self.stats.outcomes.udp.inc();
                 } else {
                     self.stats.outcomes.not_wanted.inc();
                 }
             }
             Body::Tcp(segment) => {
-                if self.on_segment(at, packet, segment, gate) {
+                if self.on_segment(frame, packet, segment, gate) {
                     self.stats.outcomes.tcp.inc();
                 } else {
                     self.stats.outcomes.not_wanted.inc();
                 }
             }
-            Body::Fragment(part) => self.on_fragment(at, &packet.ip, part, gate),
+            Body::Fragment(part) => self.on_fragment(frame, &packet.ip, part, gate),
         }
     }
 
-    fn on_fragment(&mut self, at: Timestamp, ip: &Ip, part: &Fragment<'_>, gate: &mut dyn Gate) {
-        let handler = &mut self.handler;
+    fn on_fragment(&mut self, frame: &Frame<'_>, ip: &Ip, part: &Fragment<'_>, gate: &mut dyn Gate) {
+        let (at, handler) = (frame.at, &mut self.handler);
         let mut odd = |name| handler.flow_weird(at, Some((ip.src, ip.dst)), name);
         match self.fragments.add(at, ip, part, &mut self.pool, &mut odd) {
             Outcome::Held => self.stats.outcomes.fragment_held.inc(),
             Outcome::Dropped => self.stats.outcomes.fragment_dropped.inc(),
             Outcome::Whole(mut whole) => {
                 match packet::decode_datagram(whole.ip, whole.protocol, &whole.payload, &self.settings.decode) {
-                    Ok(packet) => self.on_packet(at, &packet, gate),
+                    Ok(packet) => self.on_packet(frame, &packet, gate),
                     Err(refused) => self.on_refused(at, &refused),
                 }
                 self.pool.give_back(&mut whole.payload);
@@ -210,7 +221,14 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Whether the segment belongs to a connection that is wanted.
-    fn on_segment(&mut self, at: Timestamp, packet: &Packet<'_>, segment: &Segment<'_>, gate: &mut dyn Gate) -> bool {
+    fn on_segment(
+        &mut self,
+        frame: &Frame<'_>,
+        packet: &Packet<'_>,
+        segment: &Segment<'_>,
+        gate: &mut dyn Gate,
+    ) -> bool {
+        let at = frame.at;
         let key = FlowKey {
             orig_h: packet.ip.src,
             resp_h: packet.ip.dst,
@@ -225,6 +243,13 @@ impl<H: Handler> Shard<H> {
             connection.subject.weird(&mut shared, name);
         }
         connection.on_segment(&mut shared, &packet.ip, direction, segment);
+        if connection.is_terminated()
+            && let Some(requests) = &self.requests
+            && let Some(request) = connection.reset_request(frame, packet, segment, direction, &self.settings.respond)
+            && !requests.push(request)
+        {
+            self.stats.counters.responses_dropped.inc();
+        }
         self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
     }

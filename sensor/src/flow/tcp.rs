@@ -14,6 +14,7 @@ use super::subject::{Shared, Subject};
 use super::{Conn, EndpointState};
 use crate::event::Verdict;
 use crate::packet::{Flags, Segment};
+use crate::respond::Sent;
 use crate::time::Timestamp;
 
 /// A jump of sequence numbers that nobody believes of a SYN or RST.
@@ -81,6 +82,11 @@ impl Tcp {
     /// Bytes on the heap that its streams keep back.
     pub fn held(&self) -> usize {
         self.orig.stream.held() + self.resp.stream.held()
+    }
+
+    /// What the originator and the responder have sent.
+    pub fn sent(&self) -> [Sent; 2] {
+        [self.orig.sent(&self.resp.window), self.resp.sent(&self.orig.window)]
     }
 
     /// One segment.

@@ -32,6 +32,19 @@ pub(super) fn ethernet(bytes: Bytes<'_>) -> Found<'_> {
     typed(bytes, 12, 14)
 }
 
+/// The longest header that [`plain_length`] tells: Ethernet with all its tags.
+pub(super) const LONGEST: usize = 14 + 4 * MAX_VLANS;
+
+/// The length of an Ethernet header after whose tags IP follows at once.
+pub(super) fn plain_length(frame: &[u8]) -> Option<usize> {
+    let bytes = Bytes { captured: frame, wire: frame.len() };
+    (14..=LONGEST).step_by(4).find_map(|len| match bytes.u16(len.saturating_sub(2)) {
+        Some(0x0800 | 0x86dd) => Some(Some(len)),
+        Some(0x8100 | 0x88a8 | 0x9100 | 0x9200) => None,
+        _ => Some(None),
+    })?
+}
+
 /// A header of `len` bytes with an EtherType at `at`.
 fn typed(bytes: Bytes<'_>, at: usize, len: usize) -> Found<'_> {
     let ether_type = bytes.u16(at).ok_or(bytes.too_short(None))?;

@@ -116,6 +116,25 @@ define::record! {
     }
 }
 
+define::record! {
+    /// What was done, or not, to end a connection: one line per attempt.
+    RespondRecord => "respond" {
+        ts: Timestamp,
+        id: ConnId,
+        proto: Transport,
+        action of "enum": &'static str,
+        outcome of "enum": &'static str,
+        reason: Option<Text>,
+        round: u64,
+        to_orig: u64,
+        orig_expects: u64,
+        to_resp: u64,
+        resp_expects: u64,
+        interface: Option<Text>,
+        delay: Option<Duration>,
+    }
+}
+
 /// One mapping of a DUMP answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mapping {
@@ -147,6 +166,7 @@ define::logs! {
     Portmap(PortmapRecord),
     Notice(Box<NoticeRecord>),
     Weird(WeirdRecord),
+    Respond(RespondRecord),
     Event(Box<EventRecord>),
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{ConnId, ConnRecord, EventRecord, Mapping, NoticeRecord, PortmapRecord, Uid, Value, WeirdRecord};
+use super::{
+    ConnId, ConnRecord, EventRecord, Mapping, NoticeRecord, PortmapRecord, RespondRecord, Uid, Value, WeirdRecord,
+};
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -103,6 +105,24 @@ pub fn weird() -> WeirdRecord {
         src: Some([1, 2, 3, 4].into()),
         dst: Some("2001:db8::1".parse().unwrap()),
         suppressed: None,
+    }
+}
+
+pub fn respond() -> RespondRecord {
+    RespondRecord {
+        ts: AT,
+        id: id(),
+        proto: Transport::Tcp,
+        action: "reset",
+        outcome: "sent",
+        reason: None,
+        round: 0,
+        to_orig: 4,
+        orig_expects: 1001,
+        to_resp: 4,
+        resp_expects: 4_294_967_295,
+        interface: Some(Text::from("eth1")),
+        delay: Some(Duration::from_micros(120)),
     }
 }
 

@@ -7,5 +7,6 @@ mod lab;
 mod streams;
 mod table;
 mod tcp;
+mod terminate;
 mod udp;
 mod weirds;

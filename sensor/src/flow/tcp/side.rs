@@ -2,6 +2,7 @@
 
 use crate::flow::EndpointState;
 use crate::flow::stream::Stream;
+use crate::respond::Sent;
 use crate::time::Timestamp;
 
 /// One side. Numbers are relative to its SYN, and do not wrap.
@@ -146,6 +147,14 @@ impl Side {
         }
         let end = self.reached().max(self.acked as i64).max(0).unsigned_abs();
         end.saturating_sub(1).saturating_sub(u64::from(self.fins > 0))
+    }
+
+    /// Its numbers as they are on the wire; `offered` is the window of the other side.
+    pub fn sent(&self, offered: &Window) -> Sent {
+        // Truncation is the point: numbers on the wire are the low 32 bits.
+        let wire = |number: i64| self.isn.wrapping_add(number.max(1) as u32);
+        let window_end = (offered.size > 0).then(|| offered.ack.wrapping_add(offered.size));
+        Sent { next: wire(self.last.max(self.acked as i64)), acked: wire(self.acked as i64), window_end }
     }
 
     /// Whether this letter is due: the first time, and for a SYN, FIN or RST each time its number is another one.

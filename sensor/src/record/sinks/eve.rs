@@ -1,11 +1,11 @@
 //! Suricata's EVE: one JSON object a record, all in one file.
 //!
-//! Connections are `flow`, notices `alert`, weirds `anomaly`. Two things are declared extensions of that schema: the event type
-//! `portmap` (with `rpc` in its standard place), and the object `portreeve`, which has what EVE has no place for.
+//! Connections are `flow`, notices `alert`, weirds `anomaly`. Two things are declared extensions of that schema: the event types
+//! `portmap` (with `rpc` in its standard place) and `respond`, and the object `portreeve`, which has what EVE has no place for.
 
 use super::json::Object;
 use crate::flow::key::Transport;
-use crate::record::{ConnId, ConnRecord, Log, NoticeRecord, PortmapRecord, Record, Value, WeirdRecord};
+use crate::record::{ConnId, ConnRecord, Log, NoticeRecord, PortmapRecord, Record, RespondRecord, Value, WeirdRecord};
 use crate::time::Timestamp;
 
 /// Appends the line of a record; events have a file of their own.
@@ -16,6 +16,7 @@ pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
         Record::Portmap(call) => portmap(&mut object, call, community_id),
         Record::Notice(notice) => alert(&mut object, notice, community_id),
         Record::Weird(weird) => anomaly(&mut object, weird, community_id),
+        Record::Respond(response) => respond(&mut object, response, community_id),
         Record::Event(_) => {}
     }
     object.end();
@@ -119,6 +120,21 @@ fn portmap(object: &mut Object<'_>, call: &PortmapRecord, community_id: Option<&
         });
     });
     extension(object, call, &["uid"]);
+}
+
+/// An extension of the schema, as portmap's is.
+fn respond(object: &mut Object<'_>, response: &RespondRecord, community_id: Option<&[u8]>) {
+    begin(object, response.ts, "respond");
+    connection(object, &response.id, community_id);
+    const ELSEWHERE: [&str; 7] = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"];
+    object.object("respond", |object| {
+        response.visit(&mut |name, value| {
+            if !ELSEWHERE.contains(&name) {
+                object.member(name, &value);
+            }
+        });
+    });
+    extension(object, response, &["uid"]);
 }
 
 fn alert(object: &mut Object<'_>, notice: &NoticeRecord, community_id: Option<&[u8]>) {

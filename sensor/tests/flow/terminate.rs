@@ -1,0 +1,82 @@
+//! What the flow layer asks for when policy terminates a connection: the numbers of both sides, and again while packets come.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+use portreeve::config::{RespondSettings, Settings};
+use portreeve::event::Verdict;
+use portreeve::flow::key::Direction;
+use portreeve::respond::{Request, Requests};
+
+use crate::lab::{C, Lab, S, Talk, Tcp};
+
+type Waiting = Arc<ArrayQueue<Request>>;
+
+/// A conversation after its handshake, whose next event terminates it; and where requests are left.
+fn terminated(slots: usize, respond: RespondSettings) -> (Talk, Waiting) {
+    let waiting: Waiting = Arc::new(ArrayQueue::new(slots));
+    let requests = Requests::to(Arc::clone(&waiting), std::thread::current());
+    let mut talk = Talk::with(Settings { respond, ..Settings::default() });
+    let Lab { shard, gate, stats } = talk.lab;
+    talk.lab = Lab { shard: shard.responding(Some(requests)), gate, stats };
+    talk.lab.shard.handler().verdict = Verdict::TERMINATE;
+    talk.handshake();
+    (talk, waiting)
+}
+
+fn rounds(waiting: &Waiting) -> Vec<u32> {
+    std::iter::from_fn(|| waiting.pop()).map(|request| request.round).collect()
+}
+
+#[test]
+fn both_sides_numbers_are_told() {
+    let (mut talk, waiting) = terminated(64, RespondSettings::default());
+    while waiting.pop().is_some() {}
+    talk.send(C, b"0123456789");
+    talk.send(S, b"abc");
+    let (_, asked) = (waiting.pop(), waiting.pop().expect("the numbers have moved on"));
+    assert_eq!((asked.orig.next, asked.orig.acked), (1011, 1011), "the server has acknowledged all of it");
+    assert_eq!((asked.resp.next, asked.resp.acked), (5004, 5001), "the client has not");
+    assert_eq!(asked.orig.window_end, Some(1011 + 8192));
+    let (_, direction) = asked.link.expect("a plain Ethernet frame");
+    assert_eq!(direction, Direction::FromResp);
+}
+
+#[test]
+fn while_packets_come_it_is_asked_for_again_but_not_for_ever() {
+    let (mut talk, waiting) = terminated(64, RespondSettings::default());
+    let next = rounds(&waiting).len() as u32;
+    talk.send(C, b"");
+    assert_eq!(rounds(&waiting), [0; 0], "nothing new, and not long ago");
+    talk.clock += 20;
+    talk.send(C, b"");
+    assert_eq!(rounds(&waiting), [next], "both ends had the time to hear of it");
+    talk.clock += 20;
+    talk.send(Tcp { rst: true, ..C }, b"");
+    assert_eq!(rounds(&waiting), [0; 0], "a RST may be our own");
+
+    let (mut talk, waiting) = terminated(64, RespondSettings { resends: 3, ..RespondSettings::default() });
+    for _ in 0..50 {
+        talk.clock += 20;
+        talk.send(C, b"x");
+    }
+    assert_eq!(rounds(&waiting), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_request_that_finds_no_room_is_counted() {
+    let (mut talk, waiting) = terminated(1, RespondSettings::default());
+    talk.send(C, b"x");
+    talk.send(C, b"y");
+    assert_eq!(waiting.len(), 1);
+    assert!(talk.lab.stats.counters.responses_dropped.get() >= 2);
+}
+
+#[test]
+fn without_a_responder_nothing_is_asked_for() {
+    let mut talk = Talk::new();
+    talk.lab.shard.handler().verdict = Verdict::TERMINATE;
+    talk.handshake();
+    talk.send(C, b"x");
+    assert_eq!(talk.lab.stats.counters.responses_dropped.get(), 0);
+}
