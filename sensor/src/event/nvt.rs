@@ -10,13 +10,20 @@ pub enum NvtEvent<'a> {
     /// A negotiation that does not fit what both sides have said before.
     InconsistentOption(Negotiation),
     /// A suboption that cannot be read.
-    BadOption(Negotiation),
+    BadOption {
+        /// The suboption.
+        about: Negotiation,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A suboption that ended with something else than IAC SE.
     BadOptionTermination(Negotiation),
     /// This direction is encrypted from here on, and not read any further.
     ActivatingEncryption {
         /// The side whose text can no longer be read.
         direction: Direction,
+        /// The other side's cannot be read either.
+        both: bool,
     },
     /// The server accepted the client's authentication (RFC 2941).
     AuthenticationAccepted {
@@ -51,7 +58,7 @@ impl NvtEvent<'_> {
     pub fn name(&self) -> &'static str {
         match self {
             NvtEvent::InconsistentOption(_) => "inconsistent_option",
-            NvtEvent::BadOption(_) => "bad_option",
+            NvtEvent::BadOption { .. } => "bad_option",
             NvtEvent::BadOptionTermination(_) => "bad_option_termination",
             NvtEvent::ActivatingEncryption { .. } => "activating_encryption",
             NvtEvent::AuthenticationAccepted { .. } => "authentication_accepted",
@@ -63,19 +70,36 @@ impl NvtEvent<'_> {
     /// Shows its parameters.
     pub fn fields(&self, out: Out<'_>) {
         match *self {
-            NvtEvent::InconsistentOption(about)
-            | NvtEvent::BadOption(about)
-            | NvtEvent::BadOptionTermination(about) => {
-                out("is_orig", Value::Bool(about.direction.is_orig()));
-                out("command", Value::Count(about.command.into()));
-                out("option", Value::Count(about.option.into()));
+            NvtEvent::InconsistentOption(about) | NvtEvent::BadOptionTermination(about) => about.fields(out),
+            NvtEvent::BadOption { about, why } => {
+                about.fields(out);
+                out("why", Value::Word(why));
             }
             NvtEvent::AuthenticationAccepted { name } | NvtEvent::AuthenticationRejected { name } => {
                 text(out, "name", name);
             }
-            NvtEvent::ActivatingEncryption { direction } | NvtEvent::ExcessiveLine { direction } => {
+            NvtEvent::ActivatingEncryption { direction, .. } | NvtEvent::ExcessiveLine { direction } => {
                 out("is_orig", Value::Bool(direction.is_orig()));
             }
         }
+    }
+}
+
+impl Negotiation {
+    /// The command's name.
+    pub fn command_name(self) -> &'static str {
+        match self.command {
+            251 => "WILL",
+            252 => "WONT",
+            253 => "DO",
+            254 => "DONT",
+            _ => "SB",
+        }
+    }
+
+    fn fields(self, out: Out<'_>) {
+        out("is_orig", Value::Bool(self.direction.is_orig()));
+        out("command", Value::Count(self.command.into()));
+        out("option", Value::Count(self.option.into()));
     }
 }

@@ -9,7 +9,7 @@ pub const WAITING_MAX: usize = 2048;
 /// An unfinished line longer than this is not left with the stream, so that its bound is never met.
 const LEFT_MAX: usize = 1024;
 /// An unfinished line up to this length needs nothing on the heap: prompts, and what people type.
-const INLINE: usize = 48;
+const INLINE: usize = 40;
 
 /// Where lines end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +70,7 @@ pub struct Lines {
     /// The line so far, unless it can be shown where it lies.
     kept: SmallVec<[u8; INLINE]>,
     /// So many of the bytes that will be offered next were seen already: text of one line, and nothing else.
-    seen: usize,
+    seen: u16,
     /// What was kept has been shown.
     shown: bool,
     /// The line is left out up to its end.
@@ -94,8 +94,9 @@ impl Lines {
             if rest.is_empty() {
                 return None;
             }
-            let fresh = rest.get(self.seen..).unwrap_or_default();
-            let end = fresh.iter().position(|&byte| form.stops_at(byte)).map(|at| self.seen.saturating_add(at));
+            let seen = usize::from(self.seen);
+            let fresh = rest.get(seen..).unwrap_or_default();
+            let end = fresh.iter().position(|&byte| form.stops_at(byte)).map(|at| seen.saturating_add(at));
             let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
             if !self.skips && self.length(text, form) >= form.limit {
                 return Some(self.cut(rest, form));
@@ -107,8 +108,10 @@ impl Lines {
                 }
                 continue;
             }
-            if stop.is_none() && self.leaves(text) {
-                self.seen = text.len();
+            if stop.is_none()
+                && let Some(left) = self.leaves(text)
+            {
+                self.seen = left;
                 return None;
             }
             let refused = self.keep(text, form).err();
@@ -183,9 +186,10 @@ impl Lines {
         self.kept.len().saturating_add(text.len()).saturating_sub(cr.into())
     }
 
-    /// Whether text without an end is left with the stream: what is short, or follows what is kept, is kept.
-    fn leaves(&self, text: &[u8]) -> bool {
-        self.kept.is_empty() && !self.skips && (INLINE..LEFT_MAX).contains(&text.len())
+    /// How much text without an end is left with the stream; `None`: what is short, or follows what is kept, is kept.
+    fn leaves(&self, text: &[u8]) -> Option<u16> {
+        let leaves = self.kept.is_empty() && !self.skips && (INLINE + 1..LEFT_MAX).contains(&text.len());
+        u16::try_from(text.len()).ok().filter(|_| leaves)
     }
 
     fn keep(&mut self, text: &[u8], form: &Form) -> Result<(), Found<'static>> {

@@ -1,5 +1,18 @@
 //! The Network Virtual Terminal (RFC 854), which Telnet and FTP's control connection have in common: lines, and options among them.
 
+mod environ;
+mod options;
+mod security;
+mod suboption;
+#[cfg(test)]
+mod tests;
+
+pub use environ::{Variable, Variables};
+
+use self::options::{DONT, Options, WILL, code};
+use self::security::{Outcome, Security};
+use self::suboption::Meaning;
+pub use super::lines::WAITING_MAX as PDU_MAX;
 use super::lines::{Ending, Form, Found, IAC, Lines, advance};
 use crate::analyzers::{Context, Step};
 use crate::event::Event;
@@ -7,19 +20,16 @@ use crate::event::nvt::{Negotiation, NvtEvent};
 use crate::flow::EndpointState;
 use crate::flow::key::Direction;
 
-/// What an analyzer that reads a terminal has for [`crate::analyzers::Analyzer::PDU_MAX`].
-pub use super::lines::WAITING_MAX as PDU_MAX;
-
 /// End of a suboption.
 const SE: u8 = 240;
+/// Are you there?
+const AYT: u8 = 246;
 /// Erase the character before.
 const ERASE_CHARACTER: u8 = 247;
 /// Erase the line so far.
 const ERASE_LINE: u8 = 248;
 /// Beginning of a suboption.
-pub const SB: u8 = 250;
-const WILL: u8 = 251;
-const DONT: u8 = 254;
+const SB: u8 = 250;
 /// What a terminal's line discipline makes of the two commands that erase.
 const BACKSPACE: u8 = 8;
 const KILL: u8 = 21;
@@ -27,32 +37,45 @@ const KILL: u8 = 21;
 const SUBOPTION_MAX: usize = 1024;
 /// Bytes into a stream whose start was not seen up to which a NUL is a keep-alive.
 const KEEP_ALIVE: u64 = 2;
+/// So many AYT within one line are an attack on their answers (CVE-2001-0554).
+const AYT_BURST: u8 = 32;
 
 /// Both directions of a terminal.
 #[derive(Debug)]
 pub struct Nvt {
     ending: Ending,
-    /// Weirds that are said once per connection.
     said: Said,
+    options: Options,
+    security: Security,
     orig: Side,
     resp: Side,
 }
 
-/// What a terminal's stream consists of. What concerns options alone is told as events, and not shown.
+const _: () = assert!(size_of::<Nvt>() <= 288, "one is kept per connection");
+
+/// What a terminal's stream shows. What concerns options alone is told as events.
 #[derive(Debug)]
 pub enum Item<'a> {
-    /// A line, without its end, and without the commands that were in it.
+    /// A line, without its end, and without the commands that were in it; erasing ones have become BS and ^U.
     Line(&'a [u8]),
-    /// A suboption's code and content.
-    Suboption(u8, &'a [u8]),
+    /// The client's terminal type.
+    Terminal(&'a [u8]),
+    /// The client's X display.
+    Display(&'a [u8]),
+    /// Environment variables.
+    Environment(Variables<'a>),
 }
 
+/// Weirds that are said once per connection.
 #[derive(Default, Debug)]
 struct Said {
     nul: bool,
     single_cr: bool,
     single_lf: bool,
-    suboption: bool,
+    suboption_size: bool,
+    unknown_option: bool,
+    slc_overflow: bool,
+    ayt_burst: bool,
 }
 
 /// One direction.
@@ -66,6 +89,8 @@ struct Side {
     shown: bool,
     /// A line was too long already.
     excessive: bool,
+    /// AYT since the last line.
+    ayts: u8,
 }
 
 /// Where in a command the stream is.
@@ -74,13 +99,28 @@ enum State {
     #[default]
     Text,
     Command,
-    /// WILL, WONT, DO or DONT: the option follows.
+    /// WILL, WONT, DO or DONT: the option's code follows.
     Option(u8),
-    /// The option's code follows.
+    /// SB: the option's code follows.
     Begin,
     Suboption(u8),
     /// An IAC within it.
     Escape(u8),
+}
+
+/// A command, complete.
+#[derive(Clone, Copy)]
+enum Command {
+    Simple(u8),
+    Negotiation {
+        command: u8,
+        option: u8,
+    },
+    /// The content is in the side's buffer; `sound`: it ended as it should.
+    Suboption {
+        option: u8,
+        sound: bool,
+    },
 }
 
 impl Nvt {
@@ -95,7 +135,14 @@ impl Nvt {
     }
 
     fn new(ending: Ending) -> Self {
-        Nvt { ending, said: Said::default(), orig: Side::default(), resp: Side::default() }
+        Nvt {
+            ending,
+            said: Said::default(),
+            options: Options::default(),
+            security: Security::default(),
+            orig: Side::default(),
+            resp: Side::default(),
+        }
     }
 
     /// The next item of a direction in `rest`, which is moved on behind it. `None`: there is none; what remains in `rest` is to be
@@ -107,43 +154,57 @@ impl Nvt {
         rest: &mut &'b [u8],
     ) -> Option<Item<'a>> {
         let form = self.form(cx);
-        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        let Nvt { said, options, security, orig, resp, .. } = self;
+        let side = if direction.is_orig() { orig } else { resp };
         if std::mem::take(&mut side.shown) {
             side.suboption = Vec::new();
         }
         loop {
-            if side.state != State::Text {
-                if rest.is_empty() {
-                    return None;
-                }
-                if let Some(code) = side.command(cx, &mut self.said, direction, rest, &form) {
-                    side.shown = true;
-                    return Some(Item::Suboption(code, &side.suboption));
+            if security.is_sealed(direction) {
+                *rest = &[];
+                return None;
+            }
+            if side.state == State::Text {
+                match side.lines.next(rest, &form)? {
+                    Found::Line { text, single_cr, single_lf } => {
+                        once(cx, single_cr, &mut said.single_cr, "line_terminated_with_single_CR");
+                        once(cx, single_lf, &mut said.single_lf, "line_terminated_with_single_LF");
+                        side.ayts = 0;
+                        return Some(Item::Line(side.lines.bytes(text)));
+                    }
+                    Found::Cut(text) => {
+                        if !std::mem::replace(&mut side.excessive, true) {
+                            cx.emit(&Event::Nvt(NvtEvent::ExcessiveLine { direction }));
+                        }
+                        return Some(Item::Line(side.lines.bytes(text)));
+                    }
+                    Found::Nul => once(cx, !is_keep_alive(cx, direction), &mut said.nul, "NUL_in_line"),
+                    Found::Command => {
+                        advance(rest, 1);
+                        side.state = State::Command;
+                    }
+                    Found::Refused(bytes) => cx.refuse(bytes),
                 }
                 continue;
             }
-            match side.lines.next(rest, &form)? {
-                Found::Line { text, single_cr, single_lf } => {
-                    once(cx, single_cr, &mut self.said.single_cr, "line_terminated_with_single_CR");
-                    once(cx, single_lf, &mut self.said.single_lf, "line_terminated_with_single_LF");
-                    return Some(Item::Line(side.lines.bytes(text)));
+            match side.command(cx, said, rest)? {
+                Command::Simple(command) => side.simple(cx, said, command, &form),
+                Command::Negotiation { command, option } => {
+                    negotiate(cx, options, said, Negotiation { direction, command, option });
                 }
-                Found::Cut(text) => {
-                    if !std::mem::replace(&mut side.excessive, true) {
-                        cx.emit(&Event::Nvt(NvtEvent::ExcessiveLine { direction }));
+                Command::Suboption { option, sound } => {
+                    let about = Negotiation { direction, command: SB, option };
+                    if !sound {
+                        cx.emit(&Event::Nvt(NvtEvent::BadOptionTermination(about)));
                     }
-                    return Some(Item::Line(side.lines.bytes(text)));
+                    match meaning(cx, (&*options, security, said), about, &side.suboption) {
+                        Some(meaning) => {
+                            side.shown = true;
+                            return meaning.item(&mut side.suboption);
+                        }
+                        None => side.suboption = Vec::new(),
+                    }
                 }
-                Found::Nul => {
-                    let keep_alive = cx.conn.endpoint(direction).state == EndpointState::Partial
-                        && cx.conn.endpoint(direction).size <= KEEP_ALIVE;
-                    once(cx, !keep_alive, &mut self.said.nul, "NUL_in_line");
-                }
-                Found::Command => {
-                    advance(rest, 1);
-                    side.state = State::Command;
-                }
-                Found::Refused(bytes) => cx.refuse(bytes),
             }
         }
     }
@@ -151,27 +212,31 @@ impl Nvt {
     /// A direction has ended: its last line, if that has no end. `rest` was offered and not used up.
     pub fn finish<'a>(&'a mut self, cx: &Context<'_>, direction: Direction, rest: &'a [u8]) -> Option<&'a [u8]> {
         let form = self.form(cx);
-        self.side(direction).lines.finish(rest, &form)
+        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        side.lines.finish(rest, &form)
     }
 
     /// Bytes of a direction are missing: what was begun is forgotten.
     pub fn on_gap(&mut self, direction: Direction) {
-        let side = self.side(direction);
+        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
         side.lines.restart();
         side.state = State::Text;
         side.suboption = Vec::new();
     }
 
-    /// Bytes on the heap.
-    pub fn held(&self) -> usize {
-        self.orig.held().saturating_add(self.resp.held())
+    /// Whether the server says that it echoes what the client types: where lines are edited by the client, it hides a password so.
+    pub fn server_echoes(&self) -> bool {
+        self.options.offers(Direction::FromResp, code::ECHO)
     }
 
-    fn side(&mut self, direction: Direction) -> &mut Side {
-        match direction {
-            Direction::FromOrig => &mut self.orig,
-            Direction::FromResp => &mut self.resp,
-        }
+    /// Whether neither side can be read any more.
+    pub fn is_sealed(&self) -> bool {
+        self.security.is_sealed(Direction::FromOrig) && self.security.is_sealed(Direction::FromResp)
+    }
+
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        self.orig.held().saturating_add(self.resp.held()).saturating_add(self.security.held())
     }
 
     fn form(&self, cx: &Context<'_>) -> Form {
@@ -192,55 +257,55 @@ impl Side {
         self.lines.held().saturating_add(self.suboption.capacity())
     }
 
-    /// One byte of a command; the code of a suboption that ends with it.
-    fn command(
-        &mut self,
-        cx: &mut Context<'_>,
-        said: &mut Said,
-        direction: Direction,
-        rest: &mut &[u8],
-        form: &Form,
-    ) -> Option<u8> {
-        let &byte = rest.first()?;
-        let (mut ended, mut reread) = (None, false);
-        self.state = match (self.state, byte) {
-            (State::Text, _) => State::Text,
-            (State::Command, WILL..=DONT) => State::Option(byte),
-            (State::Command, SB) => State::Begin,
-            (State::Command, _) => {
-                self.simple(cx, byte, form);
-                State::Text
+    /// Reads on to the end of a command; `None` if that is not there yet.
+    fn command(&mut self, cx: &mut Context<'_>, said: &mut Said, rest: &mut &[u8]) -> Option<Command> {
+        while let Some(&byte) = rest.first() {
+            let mut command = None;
+            let before = self.state;
+            self.state = match (before, byte) {
+                (State::Command, WILL..=DONT) => State::Option(byte),
+                (State::Command, SB) => State::Begin,
+                (State::Begin, option) | (State::Escape(option), IAC) | (State::Suboption(option), ..IAC) => {
+                    if before != State::Begin {
+                        self.collect(cx, said, byte);
+                    }
+                    State::Suboption(option)
+                }
+                (State::Suboption(option), IAC) => State::Escape(option),
+                (State::Escape(option), _) => {
+                    let sound = byte == SE;
+                    command = Some(Command::Suboption { option, sound });
+                    // As BSD's telnetd has it: the byte is read again, as if it followed its IAC outside.
+                    if sound { State::Text } else { State::Command }
+                }
+                (State::Option(command_byte), option) => {
+                    command = Some(Command::Negotiation { command: command_byte, option });
+                    State::Text
+                }
+                (State::Command | State::Text, _) => {
+                    command = Some(Command::Simple(byte));
+                    State::Text
+                }
+            };
+            if !matches!(command, Some(Command::Suboption { sound: false, .. })) {
+                advance(rest, 1);
             }
-            (State::Option(_), _) => State::Text,
-            (State::Begin, code) => State::Suboption(code),
-            (State::Suboption(code), IAC) => State::Escape(code),
-            (State::Suboption(code), _) | (State::Escape(code), IAC) => {
-                self.collect(cx, said, byte);
-                State::Suboption(code)
+            if command.is_some() {
+                return command;
             }
-            (State::Escape(code), SE) => {
-                ended = Some(code);
-                State::Text
-            }
-            (State::Escape(code), _) => {
-                let about = Negotiation { direction, command: SB, option: code };
-                cx.emit(&Event::Nvt(NvtEvent::BadOptionTermination(about)));
-                (ended, reread) = (Some(code), true);
-                State::Command
-            }
-        };
-        if !reread {
-            advance(rest, 1);
         }
-        ended
+        None
     }
 
-    /// A command of two bytes.
-    fn simple(&mut self, cx: &mut Context<'_>, command: u8, form: &Form) {
+    fn simple(&mut self, cx: &mut Context<'_>, said: &mut Said, command: u8, form: &Form) {
         let byte = match command {
             IAC => IAC,
             ERASE_CHARACTER => BACKSPACE,
             ERASE_LINE => KILL,
+            AYT => {
+                self.ayts = self.ayts.saturating_add(1);
+                return once(cx, self.ayts >= AYT_BURST, &mut said.ayt_burst, "telnet_ayt_burst");
+            }
             _ => return,
         };
         if let Err(Found::Refused(bytes)) = self.lines.insert(byte, form) {
@@ -250,11 +315,59 @@ impl Side {
 
     fn collect(&mut self, cx: &mut Context<'_>, said: &mut Said, byte: u8) {
         let full = self.suboption.len() >= SUBOPTION_MAX;
-        once(cx, full, &mut said.suboption, "nvt_option_size_exceeded");
-        if !full && (self.suboption.len() < self.suboption.capacity() || cx.room() > SUBOPTION_MAX) {
+        once(cx, full, &mut said.suboption_size, "nvt_option_size_exceeded");
+        if !full && (self.suboption.len() < self.suboption.capacity() || cx.may_keep(self.suboption.len().max(8))) {
             self.suboption.push(byte);
         }
     }
+}
+
+fn negotiate(cx: &mut Context<'_>, options: &mut Options, said: &mut Said, about: Negotiation) {
+    let unknown = !options::is_known(about.option);
+    once(cx, unknown, &mut said.unknown_option, "telnet_unknown_option");
+    if !options.on(about) {
+        cx.emit(&Event::Nvt(NvtEvent::InconsistentOption(about)));
+    }
+}
+
+/// What a suboption shows; what it does is told.
+fn meaning(
+    cx: &mut Context<'_>,
+    (options, security, said): (&Options, &mut Security, &mut Said),
+    about: Negotiation,
+    content: &[u8],
+) -> Option<Meaning> {
+    let Negotiation { direction, option, .. } = about;
+    let event = match security.on(options, direction, option, content) {
+        None => match Meaning::of(option, content) {
+            Ok(Meaning::SlcOverflow) => {
+                once(cx, true, &mut said.slc_overflow, "telnet_slc_overflow");
+                return None;
+            }
+            Ok(meaning) => {
+                if let Meaning::Environment { sound: false, .. } = meaning {
+                    cx.emit(&Event::Nvt(NvtEvent::BadOption { about, why: "environment" }));
+                }
+                return Some(meaning).filter(|meaning| *meaning != Meaning::Nothing);
+            }
+            Err(why) => NvtEvent::BadOption { about, why },
+        },
+        Some(Outcome::Fits) => return None,
+        Some(Outcome::Inconsistent) => NvtEvent::InconsistentOption(about),
+        Some(Outcome::Bad(why)) => NvtEvent::BadOption { about, why },
+        Some(Outcome::Accepted) => NvtEvent::AuthenticationAccepted { name: security.name(direction.reverse()) },
+        Some(Outcome::Rejected) => NvtEvent::AuthenticationRejected { name: security.name(direction.reverse()) },
+        Some(Outcome::Seals) => {
+            NvtEvent::ActivatingEncryption { direction, both: security.is_sealed(direction.reverse()) }
+        }
+    };
+    cx.emit(&Event::Nvt(event));
+    None
+}
+
+fn is_keep_alive(cx: &Context<'_>, direction: Direction) -> bool {
+    let endpoint = cx.conn.endpoint(direction);
+    endpoint.state == EndpointState::Partial && endpoint.size <= KEEP_ALIVE
 }
 
 fn once(cx: &mut Context<'_>, is_so: bool, said: &mut bool, name: &'static str) {
@@ -262,6 +375,3 @@ fn once(cx: &mut Context<'_>, is_so: bool, said: &mut bool, name: &'static str) 
         cx.weird(name, b"");
     }
 }
-
-#[cfg(test)]
-mod tests;
