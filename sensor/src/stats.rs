@@ -99,6 +99,10 @@ counters! {
         weirds_suppressed,
         /// Notices not written because of suppression.
         notices_suppressed,
+        /// Accounts tried, guests' left out.
+        accounts_tried,
+        /// Logins that succeeded.
+        logins_successful,
         /// Endpoints that the capture filter was asked to let in.
         expectations,
         /// Endpoints that it was not asked for: their answer may be forged, or a bound was reached.

@@ -10,6 +10,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod ftp;
 pub mod ftp_data;
 pub mod portmap;
 pub mod rpc;
@@ -194,6 +195,7 @@ impl Service {
 pub enum AnyAnalyzer {
     Portmap(portmap::Portmap),
     Rpc(rpc::Rpc),
+    Ftp(ftp::Ftp),
     FtpData(ftp_data::FtpData),
     Unread(unread::Unread),
 }
@@ -204,6 +206,7 @@ macro_rules! each {
         match $any {
             AnyAnalyzer::Portmap($analyzer) => $call,
             AnyAnalyzer::Rpc($analyzer) => $call,
+            AnyAnalyzer::Ftp($analyzer) => $call,
             AnyAnalyzer::FtpData($analyzer) => $call,
             AnyAnalyzer::Unread($analyzer) => $call,
         }
@@ -218,7 +221,8 @@ impl AnyAnalyzer {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
             Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
             Service::FtpData => AnyAnalyzer::FtpData(ftp_data::FtpData::default()),
-            Service::Ftp | Service::Telnet | Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
+            Service::Ftp => AnyAnalyzer::Ftp(ftp::Ftp::default()),
+            Service::Telnet | Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
         }
     }
 

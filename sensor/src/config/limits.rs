@@ -41,6 +41,12 @@ pub struct Limits {
     pub dump_mappings: usize,
     /// Bytes of a line of FTP or Telnet; a longer one is the manual's `excessive_line`, and cut.
     pub nvt_line_bytes: usize,
+    /// Bytes of an FTP command's name; a longer one is left out.
+    pub ftp_command_bytes: usize,
+    /// FTP commands without a reply, per connection; what comes beyond them is not matched with its reply.
+    pub ftp_pending_commands: usize,
+    /// Bytes of a user name in FTP, and of a password.
+    pub ftp_user_bytes: usize,
     /// Bytes of any one text in a record.
     pub text_bytes: usize,
     /// Annotations of one connection.
@@ -103,6 +109,9 @@ impl Default for Limits {
             rpc_timeout_seconds: 24,
             dump_mappings: 256,
             nvt_line_bytes: 1024,
+            ftp_command_bytes: 100,
+            ftp_pending_commands: 20,
+            ftp_user_bytes: 128,
             text_bytes: 1024,
             annotations: 16,
             learned_servers: 16_384,

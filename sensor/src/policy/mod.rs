@@ -1,5 +1,6 @@
 //! The manual's "standard script": events in, notices, annotations, log records and verdicts out. One function per event, under its name.
 
+mod accounts;
 mod conn;
 mod ftp;
 mod hot;
@@ -29,7 +30,7 @@ pub use portmap::SERVICE_BYTES;
 pub use session::Session;
 
 use self::ftp::ExpectedData;
-use self::notice::{About, Decision, Notices};
+use self::notice::{About, Decision, More, Notices};
 use self::portmap::PortmapState;
 use self::weird::Weirds;
 use self::words::Words;
@@ -121,13 +122,25 @@ impl Policy {
         about: About,
         words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> Option<Text>,
     ) -> Decision {
+        self.notice_with(seen, note, about, |sets, conn, out| More { sub: words(sets, conn, out), ..More::default() })
+    }
+
+    /// The same, of a notice that tells more than its text and a detail.
+    fn notice_with(
+        &mut self,
+        seen: &Seen<'_>,
+        note: Note,
+        about: About,
+        words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> More,
+    ) -> Decision {
         let decision = self.notices.decide(seen.now, note, about);
         match decision {
             Decision::Due => {
                 self.scratch.clear();
-                let sub = words(Words { sets: &self.sets }, seen.conn, &mut self.scratch);
+                let more = words(Words { sets: &self.sets }, seen.conn, &mut self.scratch);
                 let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), &self.scratch);
-                record.sub = sub;
+                (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
+                record.n = more.n.or(record.n);
                 self.write(seen.now, record);
             }
             Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),

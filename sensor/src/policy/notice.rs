@@ -67,6 +67,18 @@ notes! {
     RPCSweep {};
     /// A host connected to an FTP data port that was meant for another.
     FTP_UnexpectedConn {};
+    /// A file name of FTP that is too long to be one.
+    FTP_ExcessiveFilename {};
+    /// A data connection is to go to a privileged port.
+    FTP_PrivPort {};
+    /// A PORT argument or PASV reply that is malformed.
+    FTP_BadPort {};
+    /// A sensitive user, file or command.
+    FTP_Sensitive {};
+    /// A long SITE EXEC: an attack on wu-ftpd.
+    FTP_SiteExecAttack {};
+    /// A data connection is to go to a third host.
+    FTP_Bounce {};
     /// A weird whose action asks for it.
     WeirdActivity { suppress: Some(0) };
     /// A retransmission carried other bytes.
@@ -100,6 +112,19 @@ impl About {
     pub fn pair(id: &ConnId, detail: (u64, u64)) -> Self {
         About { src: Some(id.key.orig_h), dst: Some(id.key.resp_h), detail }
     }
+}
+
+/// What a notice may tell besides its text.
+#[derive(Default, Debug)]
+pub struct More {
+    /// A detail.
+    pub sub: Option<Text>,
+    /// A number: a reply's code, how many of something.
+    pub n: Option<u64>,
+    /// An account.
+    pub user: Option<Text>,
+    /// A file.
+    pub filename: Option<Text>,
 }
 
 /// What is decided about a notice before a word of it exists.

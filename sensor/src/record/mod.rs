@@ -83,6 +83,28 @@ define::record! {
 }
 
 define::record! {
+    /// One line per command of an FTP session and its reply, and what else the manual's session log tells.
+    FtpRecord => "ftp" {
+        ts: Timestamp,
+        id: ConnId,
+        user: Text,
+        password: Option<Text>,
+        command: Option<Text>,
+        arg: Option<Text>,
+        file_size: Option<u64>,
+        reply_code: Option<u64>,
+        reply_msg: Option<Text>,
+        data_passive as "data_channel.passive": Option<bool>,
+        data_orig_h as "data_channel.orig_h": Option<IpAddr>,
+        data_resp_h as "data_channel.resp_h": Option<IpAddr>,
+        data_resp_p as "data_channel.resp_p": Option<u16>,
+        auth_success: Option<bool>,
+        cwd: Option<Text>,
+        text: Text,
+    }
+}
+
+define::record! {
     /// Something that policy wants a person to see, under the manual's name.
     NoticeRecord => "notice" {
         ts: Timestamp,
@@ -164,6 +186,7 @@ pub struct EventRecord {
 define::logs! {
     Conn(ConnRecord),
     Portmap(PortmapRecord),
+    Ftp(FtpRecord),
     Notice(Box<NoticeRecord>),
     Weird(WeirdRecord),
     Respond(RespondRecord),

@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod dialogue;
+pub mod ftp_addr;
 pub mod lines;
 pub mod nvt;
 pub mod pmap;

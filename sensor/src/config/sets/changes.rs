@@ -8,8 +8,9 @@ use crate::config::layers::nearest;
 use crate::error::{Error, Result};
 
 /// The embedded files, in the order in which they are printed.
-pub const fn sources() -> [(&'static str, &'static str); 6] {
+pub const fn sources() -> [(&'static str, &'static str); 7] {
     [
+        ("ftp", include_str!("../../../policy/ftp.toml")),
         ("ftp_data", include_str!("../../../policy/ftp_data.toml")),
         ("hot", include_str!("../../../policy/hot.toml")),
         ("hot_ids", include_str!("../../../policy/hot_ids.toml")),

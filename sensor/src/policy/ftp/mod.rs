@@ -2,33 +2,42 @@
 
 mod data;
 mod expected;
+mod matching;
 mod neighbours;
+mod path;
+mod pending;
+mod record;
+mod reply;
+mod request;
+mod session;
 
-pub use data::DataChannel;
 pub use expected::{EXPECTED_BYTES, ExpectedData};
 pub use neighbours::Neighbours;
+pub use session::FtpSession;
 
-use super::{Policy, Seen};
-use crate::event::FtpEvent;
-
-/// The manual's `ftp_session_info`.
-#[derive(Default, Debug)]
-pub struct FtpSession {
-    /// Its data connections.
-    pub data: DataChannel,
-}
-
-impl FtpSession {
-    /// Bytes on the heap, besides its own.
-    pub fn held(&self) -> usize {
-        self.data.held()
-    }
-}
+use super::{Policy, Seen, Session};
+use crate::event::{FtpEvent, Verdict};
+use crate::flow::Annotation;
 
 impl Policy {
-    pub(super) fn ftp_event(&mut self, _seen: &mut Seen<'_>, event: &FtpEvent<'_>) {
+    pub(super) fn ftp_event(&mut self, seen: &mut Seen<'_>, event: &FtpEvent<'_>) {
+        let replied = matches!(event, FtpEvent::FtpReply { .. });
+        let Some(mut session) = self.ftp_session(seen, replied) else { return };
         match *event {
-            FtpEvent::FtpRequest { .. } | FtpEvent::FtpReply { .. } | FtpEvent::FtpStarttls { .. } => {}
+            FtpEvent::FtpRequest { command, arg } => self.ftp_request(seen, &mut session, command, arg),
+            FtpEvent::FtpReply { code, msg, cont_resp } => self.ftp_reply(seen, &mut session, code, msg, cont_resp),
+            FtpEvent::FtpStarttls { mechanism } => self.ftp_starttls(seen, mechanism),
         }
+        seen.conn.marks.session = Session::Ftp(session);
+    }
+
+    /// What follows is encrypted: its payload is of no use to anybody here.
+    fn ftp_starttls(&mut self, seen: &mut Seen<'_>, mechanism: &[u8]) {
+        let label = if mechanism.starts_with(b"GSS") { "gssapi" } else { "ssl" };
+        if !seen.conn.marks.labels.contains(&label) {
+            seen.conn.marks.labels.push(label);
+        }
+        self.append_addl(seen.conn, Annotation::Words("(encrypted)"));
+        seen.verdict |= Verdict::SKIP;
     }
 }

@@ -5,7 +5,10 @@
 
 use super::json::Object;
 use crate::flow::key::Transport;
-use crate::record::{ConnId, ConnRecord, Log, NoticeRecord, PortmapRecord, Record, RespondRecord, Value, WeirdRecord};
+use crate::record::{
+    ConnId, ConnRecord, FtpRecord, Log, NoticeRecord, PortmapRecord, Record, RespondRecord, Value, WeirdRecord,
+};
+use crate::text::Text;
 use crate::time::Timestamp;
 
 /// Appends the line of a record; events have a file of their own.
@@ -14,6 +17,7 @@ pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
     match record {
         Record::Conn(conn) => flow(&mut object, conn, community_id),
         Record::Portmap(call) => portmap(&mut object, call, community_id),
+        Record::Ftp(request) => ftp(&mut object, request, community_id),
         Record::Notice(notice) => alert(&mut object, notice, community_id),
         Record::Weird(weird) => anomaly(&mut object, weird, community_id),
         Record::Respond(response) => respond(&mut object, response, community_id),
@@ -135,6 +139,25 @@ fn respond(object: &mut Object<'_>, response: &RespondRecord, community_id: Opti
         });
     });
     extension(object, response, &["uid"]);
+}
+
+fn ftp(object: &mut Object<'_>, request: &FtpRecord, community_id: Option<&[u8]>) {
+    begin(object, request.ts, "ftp");
+    connection(object, &request.id, community_id);
+    object.raw("app_proto", b"ftp");
+    object.object("ftp", |ftp| {
+        request.command.iter().for_each(|command| ftp.text("command", command));
+        request.arg.iter().for_each(|arg| ftp.text("command_data", arg));
+        if let Some(code) = request.reply_code {
+            ftp.list_of_one("completion_code", &Text::new(format!("{code:03}").as_bytes(), 20));
+        }
+        request.reply_msg.iter().for_each(|msg| ftp.list_of_one("reply", msg));
+        request.data_resp_p.iter().for_each(|&port| ftp.count("dynamic_port", port.into()));
+        let mode = request.data_passive.map(|passive| if passive { b"passive".as_slice() } else { b"active" });
+        mode.into_iter().for_each(|mode| ftp.raw("mode", mode));
+        ftp.member("reply_received", &Value::Word(if request.reply_code.is_some() { "yes" } else { "no" }));
+    });
+    extension(object, request, &["uid", "user", "password", "file_size", "auth_success", "cwd", "text"]);
 }
 
 fn alert(object: &mut Object<'_>, notice: &NoticeRecord, community_id: Option<&[u8]>) {

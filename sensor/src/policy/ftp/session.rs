@@ -1,0 +1,136 @@
+//! The manual's `ftp_session_info`: what is remembered of a session, when it begins and when it ends.
+
+use super::data::DataChannel;
+use super::matching::{Command, INIT};
+use super::path;
+use super::pending::Pending;
+use super::record::Line;
+use crate::flow::budget::{Budget, EXHAUSTED};
+use crate::policy::words::Words;
+use crate::policy::{Policy, Seen, Session};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// Buffers larger than this are not kept while they are empty.
+const KEPT: usize = 128;
+
+/// The manual's `ftp_session_info`.
+#[derive(Debug)]
+pub struct FtpSession {
+    /// Whoever logs in, or has.
+    pub(super) user: Text,
+    /// What records say of the password.
+    pub(super) password: Option<Text>,
+    /// The texts of the commands that no line was written of yet, and how many they are.
+    pub(super) request: Vec<u8>,
+    pub(super) num_requests: u32,
+    /// When the first of them was sent.
+    pub(super) request_t: Timestamp,
+    /// Commands without a reply.
+    pub(super) pending: Pending,
+    /// The directory, as far as it is known.
+    pub(super) cwd: Vec<u8>,
+    /// The size of the file that is being sent, as the server has announced it.
+    pub(super) file_size: Option<u64>,
+    /// What is to be reported of the user's login: marks of `pending::Marks`.
+    pub(super) user_marks: u8,
+    /// A command was not kept, because too many were: said once.
+    pub(super) crowded: bool,
+    /// Its data connections.
+    pub data: DataChannel,
+}
+
+const _: () = assert!(size_of::<FtpSession>() <= 384, "one is kept per session");
+
+impl FtpSession {
+    fn new(now: Timestamp) -> Self {
+        FtpSession {
+            user: "<unknown>".into(),
+            password: None,
+            request: Vec::with_capacity(KEPT),
+            num_requests: 0,
+            request_t: now,
+            pending: Pending::default(),
+            cwd: path::BEFORE_LOGIN.to_vec(),
+            file_size: None,
+            user_marks: 0,
+            crowded: false,
+            data: DataChannel::default(),
+        }
+    }
+
+    /// Bytes on the heap, besides its own.
+    pub fn held(&self) -> usize {
+        let password = self.password.as_ref().map_or(0, Text::held);
+        let buffers = self.request.capacity() + self.pending.held() + self.cwd.capacity();
+        self.user.held() + password + buffers + self.data.held()
+    }
+
+    /// The text of the commands that no line was written of yet: the manual's `[*]<request>`; with it they are forgotten.
+    pub(super) fn take_request(&mut self, out: &mut Vec<u8>) {
+        if self.num_requests > 1 {
+            out.push(b'*');
+        }
+        out.extend_from_slice(&self.request);
+        self.num_requests = 0;
+        shrink(&mut self.request);
+    }
+}
+
+/// Empties a buffer, and gives it back if it is larger than what an idle session may keep.
+pub(super) fn shrink(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > KEPT {
+        *buffer = Vec::new();
+    }
+}
+
+impl Policy {
+    /// The session of this connection, taken out of it; it begins with the first request or reply. `None`: there is no room for it.
+    pub(super) fn ftp_session(&mut self, seen: &mut Seen<'_>, replied: bool) -> Option<Box<FtpSession>> {
+        match std::mem::take(&mut seen.conn.marks.session) {
+            Session::Ftp(session) => Some(session),
+            Session::None => self.begin_ftp_session(seen, replied),
+            Session::Login(session) => {
+                seen.conn.marks.session = Session::Login(session);
+                None
+            }
+        }
+    }
+
+    fn begin_ftp_session(&mut self, seen: &mut Seen<'_>, replied: bool) -> Option<Box<FtpSession>> {
+        let needed = size_of::<FtpSession>() + 2 * KEPT;
+        if !self.ftp_room(seen, needed) {
+            return None;
+        }
+        let mut session = Box::new(FtpSession::new(seen.now));
+        if replied {
+            session.pending.push(Command { name: INIT, arg: b"" }, 0);
+        }
+        self.begin_data_channel(seen, &mut session.data);
+        self.scratch.clear();
+        Words { sets: &self.sets }.id_string(&mut self.scratch, &seen.conn.id.key);
+        self.scratch.extend_from_slice(b" start");
+        let text = self.text(&self.scratch);
+        self.log_ftp(seen, &session, Line::text(seen.conn.start, text));
+        Some(session)
+    }
+
+    /// The connection's state is dropped: what was never answered is told, and what was expected is not expected any more.
+    pub(in crate::policy) fn ftp_connection_state_remove(&mut self, seen: &mut Seen<'_>) {
+        let Session::Ftp(mut session) = std::mem::take(&mut seen.conn.marks.session) else { return };
+        self.log_unanswered(seen, &mut session);
+        self.end_data_channel(seen, &mut session.data);
+        self.log_ftp(seen, &session, Line::text(seen.now, "finish".into()));
+        seen.conn.marks.session = Session::Ftp(session);
+    }
+
+    /// Whether so many bytes more may be kept; if not, that is counted and said.
+    pub(super) fn ftp_room(&mut self, seen: &mut Seen<'_>, bytes: usize) -> bool {
+        let allowed = Budget::new(&self.settings.limits, &self.stats.counters).allows(bytes);
+        if !allowed {
+            self.conn_weird(seen, EXHAUSTED, b"");
+        }
+        allowed
+    }
+}
