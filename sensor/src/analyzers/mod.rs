@@ -20,6 +20,7 @@ pub mod testing;
 pub mod unread;
 pub mod wire;
 
+use crate::config::DialogueSets;
 use crate::config::limits::Limits;
 use crate::event::{Event, Handler, Verdict};
 use crate::flow::Conn;
@@ -85,6 +86,8 @@ pub struct Context<'a> {
     pub conn: &'a mut Conn,
     /// The bounds.
     pub limits: &'a Limits,
+    /// What servers print while they let somebody in.
+    pub dialogue: &'a DialogueSets,
     /// What policy has decided so far in this call.
     pub verdict: Verdict,
     budget: Budget<'a>,
@@ -100,7 +103,14 @@ impl<'a> Context<'a> {
         budget: Budget<'a>,
         handler: &'a mut dyn Handler,
     ) -> Self {
-        Context { now, conn, limits, verdict: Verdict::CONTINUE, budget, handler }
+        Context { now, conn, limits, dialogue: DialogueSets::none(), verdict: Verdict::CONTINUE, budget, handler }
+    }
+
+    /// The same with the sets of the login dialogue.
+    #[must_use]
+    pub fn with_dialogue(mut self, dialogue: &'a DialogueSets) -> Self {
+        self.dialogue = dialogue;
+        self
     }
 
     /// States a fact; policy handles it at once.

@@ -1,9 +1,11 @@
 //! What the analyzers' tests share: a connection, and a handler that writes down what it is told.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, LazyLock};
 
 use super::{Analyzer, Context, Step};
 use crate::config::limits::Limits;
+use crate::config::{DialogueSets, Settings};
 use crate::event::{Event, Handler, Verdict};
 use crate::flow::budget::Budget;
 use crate::flow::key::{Direction, FlowKey, Transport};
@@ -11,6 +13,9 @@ use crate::flow::{Conn, EndpointState};
 use crate::record::{ConnId, Uid, Value};
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
+
+/// The sets as they are by default, compiled once for all tests.
+static DIALOGUE: LazyLock<Arc<DialogueSets>> = LazyLock::new(|| Settings::default().dialogue());
 
 /// Writes down every event as one line: its name and its fields.
 #[derive(Default, Debug)]
@@ -87,7 +92,8 @@ impl<A: Analyzer> Bench<A> {
     /// Calls the analyzer.
     pub fn call<T>(&mut self, act: impl FnOnce(&mut A, &mut Context<'_>) -> T) -> T {
         let budget = Budget::new(&self.limits, &self.stats.counters);
-        let mut cx = Context::new(self.now, &mut self.conn, &self.limits, budget, &mut self.recorder);
+        let mut cx =
+            Context::new(self.now, &mut self.conn, &self.limits, budget, &mut self.recorder).with_dialogue(&DIALOGUE);
         act(&mut self.analyzer, &mut cx)
     }
 

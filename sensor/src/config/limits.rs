@@ -51,6 +51,12 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Annotations of one connection.
     pub annotations: usize,
+    /// Lines that a user may type ahead before a login dialogue can no longer be followed: the manual has 12.
+    pub login_typeahead_lines: usize,
+    /// Bytes kept of each of them.
+    pub login_typed_bytes: usize,
+    /// Lines that a server may print before its first prompt: the manual has 50.
+    pub login_authenticate_lines: u32,
     /// Servers whose RPC services are remembered, in the whole program; the one learned first gives way.
     pub learned_servers: usize,
     /// Services remembered of one server; the oldest gives way.
@@ -114,6 +120,9 @@ impl Default for Limits {
             ftp_user_bytes: 128,
             text_bytes: 1024,
             annotations: 16,
+            login_typeahead_lines: 12,
+            login_typed_bytes: 192,
+            login_authenticate_lines: 50,
             learned_servers: 16_384,
             learned_services_per_server: 64,
             learned_service_seconds: 86_400,

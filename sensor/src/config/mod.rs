@@ -10,7 +10,7 @@ mod timeouts;
 
 pub use ports::{PortSpec, PortTable};
 pub use respond::{RespondSettings, RespondThrough};
-pub use sets::PolicySets;
+pub use sets::{DialogueSets, PolicySets};
 pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,
     OutputSettings, PasswordOutput, PolicyChanges, PortChanges, PortmapSettings, Settings, SiteSettings, Steering,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::Limits;
 use super::ports::PortSpec;
 use super::respond::RespondSettings;
+use super::sets::{Compiled, DialogueSets};
 use super::timeouts::Timeouts;
 use super::{PolicySets, layers, sets};
 use crate::error::Result;
@@ -45,6 +47,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// Every bound of the program.
     pub limits: Limits,
+    /// What was compiled of the sets, once somebody asked for it.
+    #[serde(skip)]
+    pub compiled: Compiled,
 }
 
 impl Settings {
@@ -60,6 +65,11 @@ impl Settings {
     /// The named sets with the user's changes. [`Settings::load`] has checked them; in settings made by hand, wrong changes do nothing.
     pub fn sets(&self) -> PolicySets {
         sets::effective(&self.policy).or_else(|_| sets::effective(&PolicyChanges::default())).unwrap_or_default()
+    }
+
+    /// The sets of the login dialogue, compiled once for all workers.
+    pub fn dialogue(&self) -> Arc<DialogueSets> {
+        self.compiled.get_or(|| self.sets())
     }
 
     /// Whether connections are terminated where policy says so.

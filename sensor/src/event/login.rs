@@ -90,6 +90,13 @@ impl LoginState {
         }
     }
 
+    /// Somebody was let in, unless policy has decided otherwise meanwhile.
+    pub fn log_in(&mut self) {
+        if *self != LoginState::Skip {
+            *self = LoginState::LoggedIn;
+        }
+    }
+
     /// Carries out what policy has decided about the dialogue.
     pub fn obey(&mut self, verdict: Verdict) {
         if verdict.has(Verdict::SKIP) {

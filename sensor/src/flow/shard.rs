@@ -17,7 +17,7 @@ use super::table::{Hashed, SlotId, Table};
 use super::wheel::Wheel;
 use crate::analyzers::{AnyAnalyzer, Service};
 use crate::capture::{Frame, Gate};
-use crate::config::{PortTable, Settings, seconds};
+use crate::config::{DialogueSets, PortTable, Settings, seconds};
 use crate::event::{ConnectionEvent, Handler};
 use crate::packet::{self, Body, Datagram, Fragment, Ip, Packet, Reason, Refused, Segment};
 use crate::record::{ConnId, Uid};
@@ -36,6 +36,7 @@ macro_rules! shared {
             handler: &mut $shard.handler,
             gate: $gate,
             settings: &$shard.settings,
+            dialogue: &$shard.dialogue,
             stats: &$shard.stats,
             pool: &mut $shard.pool,
         }
@@ -46,6 +47,8 @@ macro_rules! shared {
 #[derive(Debug)]
 pub struct Shard<H: Handler> {
     settings: Arc<Settings>,
+    /// A copy of this worker's own: its patterns share their programs with the other workers, and not the memory that they work in.
+    dialogue: DialogueSets,
     ports: WatchedPorts,
     handler: H,
     stats: Arc<WorkerStats>,
@@ -72,6 +75,7 @@ impl<H: Handler> Shard<H> {
             wheel: Wheel::new(capacity),
             pool: Pool::new(),
             fragments: Fragments::new(&settings.limits, seconds(settings.timeouts.frag_timeout)),
+            dialogue: DialogueSets::clone(&settings.dialogue()),
             settings,
             handler,
             stats,

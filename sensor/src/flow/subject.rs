@@ -8,7 +8,7 @@ use super::key::Direction;
 use super::pool::Pool;
 use crate::analyzers::{AnyAnalyzer, Context, Step};
 use crate::capture::{BypassReason, Bypassed, Gate};
-use crate::config::Settings;
+use crate::config::{DialogueSets, Settings};
 use crate::event::{ConnectionEvent, Event, Handler, Verdict};
 use crate::packet::Ip;
 use crate::stats::WorkerStats;
@@ -21,6 +21,7 @@ pub(super) struct Shared<'a> {
     pub handler: &'a mut dyn Handler,
     pub gate: &'a mut dyn Gate,
     pub settings: &'a Settings,
+    pub dialogue: &'a DialogueSets,
     pub stats: &'a WorkerStats,
     pub pool: &'a mut Pool,
 }
@@ -70,7 +71,8 @@ impl Subject {
     ) -> Step {
         let Some(analyzer) = &mut self.analyzer else { return Step::Done };
         let budget = shared.budget();
-        let mut cx = Context::new(shared.now, &mut self.conn, &shared.settings.limits, budget, shared.handler);
+        let mut cx = Context::new(shared.now, &mut self.conn, &shared.settings.limits, budget, shared.handler)
+            .with_dialogue(shared.dialogue);
         let result = catch_unwind(AssertUnwindSafe(|| call(analyzer, &mut cx)));
         let verdict = cx.verdict;
         let step = result.unwrap_or_else(|_| {
@@ -164,6 +166,7 @@ mod tests {
             handler: &mut handler,
             gate: &mut NoGate,
             settings: &settings,
+            dialogue: DialogueSets::none(),
             stats: &stats,
             pool: &mut pool,
         };

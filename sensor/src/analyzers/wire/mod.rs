@@ -4,6 +4,7 @@ pub mod calls;
 pub mod dialogue;
 pub mod ftp_addr;
 pub mod lines;
+pub mod login;
 pub mod nvt;
 pub mod pmap;
 pub mod reader;

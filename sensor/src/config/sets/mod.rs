@@ -1,6 +1,7 @@
 //! The manual's named sets, under their own names: typed, with defaults, looked up at use.
 
 mod changes;
+mod dialogue;
 mod members;
 mod patterns;
 
@@ -10,8 +11,9 @@ use serde::Deserialize;
 
 pub(super) use changes::names;
 pub use changes::{effective, policy_text};
+pub use dialogue::{Compiled, DialogueSets};
 pub use members::{Net, NetRows, NetSet, NetTable, PortSet, Table};
-pub use patterns::Patterns;
+pub use patterns::{Ends, Patterns};
 
 use super::ports::PortSpec;
 
@@ -74,6 +76,17 @@ pub struct PolicySets {
     pub ignore_privileged_PASVs: PortSet,
     pub ftp_logged_commands: BTreeSet<String>,
     pub hot_cmds: Table<String, Patterns>,
+    pub login_prompts: Patterns,
+    pub direct_login_prompts: Patterns,
+    pub login_headings: Patterns,
+    pub login_failure_msgs: Patterns,
+    pub login_non_failure_msgs: Patterns,
+    pub login_success_msgs: Patterns,
+    pub router_prompts: Patterns,
+    pub login_timeouts: Patterns,
+    pub skip_authentication: Patterns,
+    pub login_shell_prompts: Patterns,
+    pub login_password_prompts: Patterns,
     pub weird_ignore_host: NetRows<String>,
     pub weird_do_not_ignore_repeats: BTreeSet<String>,
     pub weird_action: Table<String, WeirdAction>,

@@ -1,6 +1,6 @@
 //! `pattern` and `set[string]` used as patterns: regular expressions over bytes, compiled when the settings are loaded.
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
 /// The most memory that the compiled patterns of one set may take.
@@ -39,6 +39,30 @@ impl TryFrom<Vec<String>> for Patterns {
     }
 }
 
+/// Patterns of which it is asked where they end.
+#[derive(Clone, Default, Debug)]
+pub struct Ends(Vec<Regex>);
+
+impl Ends {
+    /// These patterns.
+    pub fn new(patterns: &Patterns) -> Self {
+        let mut ends = Ends::default();
+        ends.add(patterns);
+        ends
+    }
+
+    /// These patterns as well. They have been compiled once, so none is refused here.
+    pub fn add(&mut self, patterns: &Patterns) {
+        let compile = |source: &String| RegexBuilder::new(source).unicode(false).size_limit(SIZE_LIMIT).build().ok();
+        self.0.extend(patterns.sources().iter().filter_map(compile));
+    }
+
+    /// Where the one that ends first in `text` ends: the manual's "match anywhere".
+    pub fn first_end(&self, text: &[u8]) -> Option<usize> {
+        self.0.iter().filter_map(|pattern| pattern.shortest_match(text)).min()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +76,8 @@ mod tests {
         assert!(!patterns.is_match(b"a login:"));
         assert!(!Patterns::default().is_match(b""));
         assert!(Patterns::try_from(vec!["(".to_owned()]).is_err());
+        assert_eq!(Ends::new(&patterns).first_end(b"login: \xff\xff"), Some(6));
+        assert_eq!(Ends::new(&patterns).first_end(b"a login: \xff"), Some(10));
+        assert_eq!(Ends::default().first_end(b""), None);
     }
 }

@@ -1,0 +1,121 @@
+//! The sets of the login dialogue, compiled for the analyzers that follow one.
+
+use std::sync::{Arc, LazyLock, OnceLock};
+
+use super::{Ends, Patterns, PolicySets};
+
+/// What a line of a login dialogue may be. Only lines before somebody is let in are asked about.
+#[derive(Clone, Default, Debug)]
+pub struct DialogueSets {
+    prompts: Ends,
+    direct_prompts: Patterns,
+    headings: Patterns,
+    failures: Patterns,
+    non_failures: Patterns,
+    successes: Patterns,
+    router_prompts: Patterns,
+    timeouts: Patterns,
+    skips: Patterns,
+    shell_prompts: Patterns,
+    password_prompts: Patterns,
+}
+
+impl DialogueSets {
+    /// The sets with the user's changes.
+    pub fn new(sets: &PolicySets) -> Self {
+        let mut prompts = Ends::new(&sets.login_prompts);
+        prompts.add(&sets.direct_login_prompts);
+        DialogueSets {
+            prompts,
+            direct_prompts: sets.direct_login_prompts.clone(),
+            headings: sets.login_headings.clone(),
+            failures: sets.login_failure_msgs.clone(),
+            non_failures: sets.login_non_failure_msgs.clone(),
+            successes: sets.login_success_msgs.clone(),
+            router_prompts: sets.router_prompts.clone(),
+            timeouts: sets.login_timeouts.clone(),
+            skips: sets.skip_authentication.clone(),
+            shell_prompts: sets.login_shell_prompts.clone(),
+            password_prompts: sets.login_password_prompts.clone(),
+        }
+    }
+
+    /// No sets at all: nothing is a prompt or a message.
+    pub fn none() -> &'static Self {
+        static NONE: LazyLock<DialogueSets> = LazyLock::new(DialogueSets::default);
+        &NONE
+    }
+
+    /// Where the first prompt ends in `text`, if it is one and no failure message.
+    pub fn prompt(&self, text: &[u8]) -> Option<usize> {
+        self.prompts.first_end(text).filter(|_| !self.is_failure(text))
+    }
+
+    /// Whether `text` has a prompt after which everybody is let in.
+    pub fn is_direct_prompt(&self, text: &[u8]) -> bool {
+        self.direct_prompts.is_match(text)
+    }
+
+    /// Whether the prompt in `text` is but the heading of one.
+    pub fn is_heading(&self, text: &[u8]) -> bool {
+        self.headings.is_match(text)
+    }
+
+    /// Whether `text` says that the user was not let in.
+    pub fn is_failure(&self, text: &[u8]) -> bool {
+        self.failures.is_match(text) && !self.non_failures.is_match(text)
+    }
+
+    /// Whether `text` says that the user was let in. The manual's `router_prompts` are asked at use, so that a change reaches them.
+    pub fn is_success(&self, text: &[u8]) -> bool {
+        self.successes.is_match(text) || self.router_prompts.is_match(text)
+    }
+
+    /// Whether `text` says that the server did not wait any longer.
+    pub fn is_timeout(&self, text: &[u8]) -> bool {
+        self.timeouts.is_match(text)
+    }
+
+    /// Whether `text` says that nobody needs to log in.
+    pub fn is_skip(&self, text: &[u8]) -> bool {
+        self.skips.is_match(text)
+    }
+
+    /// Whether `text` begins with a shell's prompt.
+    pub fn is_shell_prompt(&self, text: &[u8]) -> bool {
+        self.shell_prompts.is_match(text)
+    }
+
+    /// Whether `text` asks for a password.
+    pub fn is_password_prompt(&self, text: &[u8]) -> bool {
+        self.password_prompts.is_match(text)
+    }
+
+    /// Whether a client that says `text` pretends to be a server.
+    pub fn is_ploy(&self, text: &[u8]) -> bool {
+        self.prompt(text).is_some() || self.is_failure(text) || self.is_success(text) || self.is_skip(text)
+    }
+}
+
+/// What was compiled of some settings' sets. A copy of the settings compiles anew, because it may be changed first.
+#[derive(Default, Debug)]
+pub struct Compiled(OnceLock<Arc<DialogueSets>>);
+
+impl Compiled {
+    /// The sets, compiled if nobody asked before.
+    pub fn get_or(&self, sets: impl FnOnce() -> PolicySets) -> Arc<DialogueSets> {
+        Arc::clone(self.0.get_or_init(|| Arc::new(DialogueSets::new(&sets()))))
+    }
+}
+
+impl Clone for Compiled {
+    fn clone(&self) -> Self {
+        Compiled::default()
+    }
+}
+
+impl PartialEq for Compiled {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
