@@ -14,6 +14,7 @@ pub mod ftp;
 pub mod ftp_data;
 pub mod portmap;
 pub mod rpc;
+pub mod telnet;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 pub mod testing;
@@ -205,6 +206,7 @@ impl Service {
 pub enum AnyAnalyzer {
     Portmap(portmap::Portmap),
     Rpc(rpc::Rpc),
+    Telnet(telnet::Telnet),
     Ftp(ftp::Ftp),
     FtpData(ftp_data::FtpData),
     Unread(unread::Unread),
@@ -216,6 +218,7 @@ macro_rules! each {
         match $any {
             AnyAnalyzer::Portmap($analyzer) => $call,
             AnyAnalyzer::Rpc($analyzer) => $call,
+            AnyAnalyzer::Telnet($analyzer) => $call,
             AnyAnalyzer::Ftp($analyzer) => $call,
             AnyAnalyzer::FtpData($analyzer) => $call,
             AnyAnalyzer::Unread($analyzer) => $call,
@@ -230,9 +233,10 @@ impl AnyAnalyzer {
         match service {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
             Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
+            Service::Telnet => AnyAnalyzer::Telnet(telnet::Telnet::default()),
             Service::FtpData => AnyAnalyzer::FtpData(ftp_data::FtpData::default()),
             Service::Ftp => AnyAnalyzer::Ftp(ftp::Ftp::default()),
-            Service::Telnet | Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
+            Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
         }
     }
 

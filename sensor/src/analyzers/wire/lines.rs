@@ -139,6 +139,17 @@ impl Lines {
         }
     }
 
+    /// What there is of a line that has not ended, `rest` being what was offered and not used up.
+    pub fn partial<'a>(&'a self, rest: &'a [u8]) -> &'a [u8] {
+        if self.skips || self.shown {
+            b""
+        } else if self.kept.is_empty() {
+            rest
+        } else {
+            &self.kept
+        }
+    }
+
     /// A byte of the line that did not come as text; `Err`: there was no room for it.
     pub fn insert(&mut self, byte: u8, form: &Form) -> Result<(), Found<'static>> {
         self.after_cr = false;

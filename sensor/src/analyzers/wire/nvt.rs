@@ -9,7 +9,7 @@ mod tests;
 
 pub use environ::{Variable, Variables};
 
-use self::options::{DONT, Options, WILL, code};
+use self::options::{DONT, Options, WILL, WONT, code};
 use self::security::{Outcome, Security};
 use self::suboption::Meaning;
 pub use super::lines::WAITING_MAX as PDU_MAX;
@@ -64,6 +64,8 @@ pub enum Item<'a> {
     Display(&'a [u8]),
     /// Environment variables.
     Environment(Variables<'a>),
+    /// The server shows what is typed from here on, or leaves that to the client.
+    Echo(bool),
 }
 
 /// Weirds that are said once per connection.
@@ -191,6 +193,9 @@ impl Nvt {
                 Command::Simple(command) => side.simple(cx, said, command, &form),
                 Command::Negotiation { command, option } => {
                     negotiate(cx, options, said, Negotiation { direction, command, option });
+                    if option == code::ECHO && direction == Direction::FromResp && command <= WONT {
+                        return Some(Item::Echo(command == WILL));
+                    }
                 }
                 Command::Suboption { option, sound } => {
                     let about = Negotiation { direction, command: SB, option };
@@ -224,9 +229,9 @@ impl Nvt {
         side.suboption = Vec::new();
     }
 
-    /// Whether the server says that it echoes what the client types: where lines are edited by the client, it hides a password so.
-    pub fn server_echoes(&self) -> bool {
-        self.options.offers(Direction::FromResp, code::ECHO)
+    /// What there is of a direction's line that has not ended; `rest` was offered and not used up.
+    pub fn partial<'a>(&'a self, direction: Direction, rest: &'a [u8]) -> &'a [u8] {
+        if direction.is_orig() { &self.orig } else { &self.resp }.lines.partial(rest)
     }
 
     /// Whether neither side can be read any more.

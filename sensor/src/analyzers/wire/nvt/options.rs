@@ -5,7 +5,8 @@ use crate::flow::key::Direction;
 
 /// Commands, each about one option.
 pub const WILL: u8 = 251;
-const WONT: u8 = 252;
+/// The second of them.
+pub const WONT: u8 = 252;
 /// The third of them.
 pub const DO: u8 = 253;
 /// The last of them.
@@ -109,11 +110,6 @@ impl Options {
         self.said(side, option) == (Said::Yes, Said::Yes)
     }
 
-    /// Whether this side has offered the option, and not withdrawn it.
-    pub fn offers(&self, side: Direction, option: u8) -> bool {
-        self.said(side, option).0 == Said::Yes
-    }
-
     fn said(&self, side: Direction, option: u8) -> (Said, Said) {
         let talks = if side.is_orig() { &self.orig } else { &self.resp };
         let talk = place(option).and_then(|place| talks.get(place)).copied().unwrap_or_default();
@@ -199,7 +195,6 @@ mod tests {
             assert!(options.on(Negotiation { direction, command, option: code::ENCRYPTION }));
         }
         assert!(options.is_active(FromOrig, code::ENCRYPTION) && !options.is_active(FromResp, code::ENCRYPTION));
-        assert!(options.offers(FromResp, code::ENCRYPTION) && !options.offers(FromResp, code::ECHO));
         options.on(Negotiation { direction: FromResp, command: DONT, option: code::ENCRYPTION });
         assert!(!options.is_active(FromOrig, code::ENCRYPTION));
     }

@@ -31,6 +31,7 @@ impl<const FTP: bool> Analyzer for Reading<FTP> {
                 Item::Line(line) => line.escape_ascii().to_string(),
                 Item::Terminal(terminal) => format!("terminal {}", terminal.escape_ascii()),
                 Item::Display(display) => format!("display {}", display.escape_ascii()),
+                Item::Echo(shows) => format!("echo {shows}"),
                 Item::Environment(variables) => variables.map(show).collect(),
             });
         }
