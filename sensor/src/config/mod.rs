@@ -2,18 +2,22 @@
 
 mod layers;
 pub mod limits;
+mod login;
+mod portmap;
 mod ports;
 mod respond;
 pub mod sets;
 mod settings;
 mod timeouts;
 
+pub use login::LoginSettings;
+pub use portmap::PortmapSettings;
 pub use ports::{PortSpec, PortTable};
 pub use respond::{RespondSettings, RespondThrough};
 pub use sets::{DialogueSets, PolicySets};
 pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,
-    OutputSettings, PasswordOutput, PolicyChanges, PortChanges, PortmapSettings, Settings, SiteSettings, Steering,
-    Unparsed, WeirdSettings,
+    OutputSettings, PasswordOutput, PolicyChanges, PortChanges, Settings, SiteSettings, Steering, Unparsed,
+    WeirdSettings,
 };
 pub use timeouts::{Timeouts, seconds};

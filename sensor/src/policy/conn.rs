@@ -24,6 +24,7 @@ impl Policy {
         if self.check_hot(seen, Moment::Established) {
             self.log_hot_conn(seen);
         }
+        self.login_established(seen);
     }
 
     pub(super) fn connection_attempt(&mut self, seen: &mut Seen<'_>) {
@@ -45,6 +46,9 @@ impl Policy {
         }
         if seen.conn.hot > 0 {
             self.log_hot_conn(seen);
+        }
+        if !stealthy {
+            self.login_partial(seen);
         }
     }
 
@@ -81,6 +85,7 @@ impl Policy {
     /// The state is dropped: what was still open is judged for the last time, and the record is written.
     pub(super) fn connection_state_remove(&mut self, seen: &mut Seen<'_>) {
         self.ftp_connection_state_remove(seen);
+        self.login_ended(seen);
         if (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Established, EndpointState::Established) {
             if seen.conn.orig.size == 0 || seen.conn.resp.size == 0 {
                 seen.conn.hot = 0;

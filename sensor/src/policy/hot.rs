@@ -12,7 +12,6 @@ pub(super) enum Moment {
     Attempted,
     Established,
     /// The application's session is really up: a user has been authenticated.
-    #[expect(dead_code, reason = "its caller is the login analyzer's policy")]
     ApplEstablished,
     Finished,
     Rejected,

@@ -30,6 +30,7 @@ pub use portmap::SERVICE_BYTES;
 pub use session::Session;
 
 use self::ftp::ExpectedData;
+use self::login::LoginPolicy;
 use self::notice::{About, Decision, More, Notices};
 use self::portmap::PortmapState;
 use self::weird::Weirds;
@@ -61,6 +62,7 @@ pub struct Policy {
     weirds: Weirds,
     portmap: PortmapState,
     ftp_data: ExpectedData,
+    login: LoginPolicy,
     /// Whether connections are terminated at all.
     terminates: bool,
     /// Whether somebody carries that out.
@@ -81,8 +83,10 @@ struct Seen<'a> {
 impl Policy {
     /// A policy that reports to `outbox`.
     pub fn new(settings: Arc<Settings>, stats: Arc<WorkerStats>, outbox: Outbox) -> Self {
+        let sets = settings.sets();
         Policy {
-            sets: settings.sets(),
+            login: LoginPolicy::new(&settings, &sets),
+            sets,
             terminates: settings.terminates(),
             responds: false,
             notices: Notices::new(&settings),
@@ -123,6 +127,22 @@ impl Policy {
         words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> Option<Text>,
     ) -> Decision {
         self.notice_with(seen, note, about, |sets, conn, out| More { sub: words(sets, conn, out), ..More::default() })
+    }
+
+    /// The same, about somebody who logs in.
+    fn notice_of_user(
+        &mut self,
+        seen: &Seen<'_>,
+        note: Note,
+        about: About,
+        user: Option<Text>,
+        words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> Option<Text>,
+    ) -> Decision {
+        let more = |sets: Words<'_>, conn: &Conn, out: &mut Vec<u8>| {
+            let sub = words(sets, conn, out);
+            More { sub, user, ..More::default() }
+        };
+        self.notice_with(seen, note, about, more)
     }
 
     /// The same, of a notice that tells more than its text and a detail.

@@ -55,6 +55,24 @@ notes! {
     PortmapperReflection {};
     /// A portmapper answered with more services than its table holds: forged, or broken.
     PortmapperFlood {};
+    /// A login by, or as, somebody of interest; or something that was typed, shown or sent during one.
+    SensitiveLogin {};
+    /// Somebody forbidden would be cut off, if the dialogue were understood.
+    LoginForbiddenButConfused {};
+    /// What was sent for a password is the name of a sensitive user.
+    SensitiveUsernameInPassword {};
+    /// A password crossed the network in the clear, and was accepted.
+    PasswordExposed { suppress: DAY };
+    /// The users at both ends of an Rsh session have different names.
+    DifferentRSH_Usernames {};
+    /// An Rsh session that somebody types into.
+    InteractiveRSH {};
+    /// Something that means trouble was sent through Rsh.
+    SensitiveRSH_Input {};
+    /// Something that means trouble came back through Rsh.
+    SensitiveRSH_Output {};
+    /// An Rsh server refused a user.
+    FailedRSH_Authentication {};
     /// A connection is reset at both ends.
     TerminatingConnection {};
     /// A connection would have been, but that is switched off, or it is to be left alone.

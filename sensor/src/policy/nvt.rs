@@ -2,9 +2,8 @@
 
 use super::words::put;
 use super::{Policy, Seen};
-use crate::analyzers::Service;
+use crate::event::NvtEvent;
 use crate::event::nvt::Negotiation;
-use crate::event::{NvtEvent, Verdict};
 use crate::flow::Annotation;
 use crate::text::Text;
 
@@ -46,15 +45,6 @@ impl Policy {
         self.scratch = addl;
     }
 
-    fn activating_encryption(&mut self, seen: &mut Seen<'_>, both: bool) {
-        if is_login(seen) {
-            self.append_addl(seen.conn, Annotation::Words("(encrypted)"));
-        }
-        if both {
-            seen.verdict |= Verdict::SKIP;
-        }
-    }
-
     fn authentication_accepted(&mut self, seen: &mut Seen<'_>, name: &[u8]) {
         self.annotate_name(seen, b"auth/", name);
     }
@@ -68,15 +58,4 @@ impl Policy {
         let text = Text::new(&[what, name].concat(), self.settings.limits.text_bytes);
         self.append_addl(seen.conn, Annotation::Text(text));
     }
-
-    fn excessive_line(&mut self, seen: &mut Seen<'_>) {
-        if is_login(seen) {
-            seen.verdict |= Verdict::CONFUSED;
-        }
-    }
-}
-
-/// The manual's `is_login_conn`.
-fn is_login(seen: &Seen<'_>) -> bool {
-    matches!(seen.conn.service, Some(Service::Telnet | Service::Rlogin))
 }

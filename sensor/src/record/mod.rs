@@ -105,6 +105,33 @@ define::record! {
 }
 
 define::record! {
+    /// One line per attempt to log in, and one per session; `kind` says which. It begins as Malcolm's login.log does.
+    LoginRecord => "login" {
+        ts: Timestamp,
+        id: ConnId,
+        proto: &'static str,
+        success: bool,
+        confused: bool,
+        user: Option<Text>,
+        client_user: Option<Text>,
+        password: Option<Text>,
+        kind of "enum": &'static str,
+        state of "enum": &'static str,
+        confidence of "enum": &'static str,
+        auth_skipped: bool,
+        encrypted: bool,
+        terminal: Option<Text>,
+        environment: Option<Text>,
+        line: Option<Text>,
+        attempts: u64,
+        failures: u64,
+        commands: u64,
+        hot: u64,
+        addl: Option<Text>,
+    }
+}
+
+define::record! {
     /// Something that policy wants a person to see, under the manual's name.
     NoticeRecord => "notice" {
         ts: Timestamp,
@@ -187,6 +214,7 @@ define::logs! {
     Conn(ConnRecord),
     Portmap(PortmapRecord),
     Ftp(FtpRecord),
+    Login(Box<LoginRecord>),
     Notice(Box<NoticeRecord>),
     Weird(WeirdRecord),
     Respond(RespondRecord),

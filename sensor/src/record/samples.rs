@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ConnId, ConnRecord, EventRecord, Mapping, NoticeRecord, PortmapRecord, RespondRecord, Uid, Value, WeirdRecord,
+    ConnId, ConnRecord, EventRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord, RespondRecord, Uid, Value,
+    WeirdRecord,
 };
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
@@ -73,6 +74,32 @@ pub fn portmap() -> PortmapRecord {
         call_len: 56,
         reply_len: Some(28),
         logged_reason: "reported",
+    }
+}
+
+pub fn login() -> LoginRecord {
+    LoginRecord {
+        ts: AT,
+        id: id(),
+        proto: "telnet",
+        success: true,
+        confused: false,
+        user: Some(Text::from("smith")),
+        client_user: None,
+        password: None,
+        kind: "attempt",
+        state: "LOGGED_IN",
+        confidence: "high",
+        auth_skipped: false,
+        encrypted: false,
+        terminal: Some(Text::from("vt100")),
+        environment: None,
+        line: Some(Text::from("Last login: Mon Sep  6")),
+        attempts: 1,
+        failures: 0,
+        commands: 0,
+        hot: 0,
+        addl: Some(Text::from("\"smith\"")),
     }
 }
 

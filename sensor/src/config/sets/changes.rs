@@ -8,12 +8,13 @@ use crate::config::layers::nearest;
 use crate::error::{Error, Result};
 
 /// The embedded files, in the order in which they are printed.
-pub const fn sources() -> [(&'static str, &'static str); 8] {
+pub const fn sources() -> [(&'static str, &'static str); 9] {
     [
         ("ftp", include_str!("../../../policy/ftp.toml")),
         ("ftp_data", include_str!("../../../policy/ftp_data.toml")),
         ("hot", include_str!("../../../policy/hot.toml")),
         ("hot_ids", include_str!("../../../policy/hot_ids.toml")),
+        ("login", include_str!("../../../policy/login.toml")),
         ("login_dialogue", include_str!("../../../policy/login_dialogue.toml")),
         ("portmap", include_str!("../../../policy/portmap.toml")),
         ("rpc_programs", include_str!("../../../policy/rpc_programs.toml")),

@@ -14,6 +14,12 @@ const SIZE_LIMIT: usize = 16 << 20;
 pub struct Patterns(RegexSet);
 
 impl Patterns {
+    /// These, each of which has been compiled within its set, all in one.
+    pub fn union(sources: &[String]) -> Self {
+        let set = RegexSetBuilder::new(sources).unicode(false).size_limit(usize::MAX).build();
+        set.map(Patterns).unwrap_or_default()
+    }
+
     /// Whether any of them is found in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
         !self.0.is_empty() && self.0.is_match(text)
@@ -22,6 +28,11 @@ impl Patterns {
     /// The place, in the list, of the first one that is found in `text`.
     pub fn first_match(&self, text: &[u8]) -> Option<usize> {
         if self.0.is_empty() { None } else { self.0.matches(text).iter().next() }
+    }
+
+    /// The places, in the list, of all that are found in `text`.
+    pub fn matches(&self, text: &[u8]) -> impl Iterator<Item = usize> {
+        self.0.matches(text).into_iter()
     }
 
     /// The patterns as they were written.

@@ -1,12 +1,13 @@
 //! Suricata's EVE: one JSON object a record, all in one file.
 //!
 //! Connections are `flow`, notices `alert`, weirds `anomaly`. Two things are declared extensions of that schema: the event types
-//! `portmap` (with `rpc` in its standard place) and `respond`, and the object `portreeve`, which has what EVE has no place for.
+//! `portmap` (with `rpc` in its standard place), `login` and `respond`, and the object `portreeve`, which has what EVE has no place for.
 
 use super::json::Object;
 use crate::flow::key::Transport;
 use crate::record::{
-    ConnId, ConnRecord, FtpRecord, Log, NoticeRecord, PortmapRecord, Record, RespondRecord, Value, WeirdRecord,
+    ConnId, ConnRecord, FtpRecord, Log, LoginRecord, NoticeRecord, PortmapRecord, Record, RespondRecord, Value,
+    WeirdRecord,
 };
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -18,6 +19,7 @@ pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
         Record::Conn(conn) => flow(&mut object, conn, community_id),
         Record::Portmap(call) => portmap(&mut object, call, community_id),
         Record::Ftp(request) => ftp(&mut object, request, community_id),
+        Record::Login(attempt) => login(&mut object, attempt, community_id),
         Record::Notice(notice) => alert(&mut object, notice, community_id),
         Record::Weird(weird) => anomaly(&mut object, weird, community_id),
         Record::Respond(response) => respond(&mut object, response, community_id),
@@ -130,14 +132,7 @@ fn portmap(object: &mut Object<'_>, call: &PortmapRecord, community_id: Option<&
 fn respond(object: &mut Object<'_>, response: &RespondRecord, community_id: Option<&[u8]>) {
     begin(object, response.ts, "respond");
     connection(object, &response.id, community_id);
-    const ELSEWHERE: [&str; 7] = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"];
-    object.object("respond", |object| {
-        response.visit(&mut |name, value| {
-            if !ELSEWHERE.contains(&name) {
-                object.member(name, &value);
-            }
-        });
-    });
+    object.object("respond", |object| own(object, response));
     extension(object, response, &["uid"]);
 }
 
@@ -158,6 +153,24 @@ fn ftp(object: &mut Object<'_>, request: &FtpRecord, community_id: Option<&[u8]>
         ftp.member("reply_received", &Value::Word(if request.reply_code.is_some() { "yes" } else { "no" }));
     });
     extension(object, request, &["uid", "user", "password", "file_size", "auth_success", "cwd", "text"]);
+}
+
+fn login(object: &mut Object<'_>, login: &LoginRecord, community_id: Option<&[u8]>) {
+    begin(object, login.ts, "login");
+    connection(object, &login.id, community_id);
+    object.raw("app_proto", login.proto.as_bytes());
+    object.object("login", |object| own(object, login));
+    extension(object, login, &["uid"]);
+}
+
+/// The columns that say more than when and between whom.
+fn own(object: &mut Object<'_>, record: &impl Log) {
+    const ELSEWHERE: [&str; 7] = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"];
+    record.visit(&mut |name, value| {
+        if !ELSEWHERE.contains(&name) {
+            object.member(name, &value);
+        }
+    });
 }
 
 fn alert(object: &mut Object<'_>, notice: &NoticeRecord, community_id: Option<&[u8]>) {
@@ -268,8 +281,9 @@ mod tests {
 
     #[test]
     fn every_line_is_json() {
-        let records: [Record; 4] = [
+        let records: [Record; 5] = [
             samples::conn().into(),
+            Box::new(samples::login()).into(),
             samples::portmap().into(),
             Box::new(samples::notice()).into(),
             samples::weird().into(),
