@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use portreeve_tests::expect::Logs;
+use portreeve_tests::host::connect_here;
 use portreeve_tests::lab::Lab;
 use portreeve_tests::sensor::{self, Sensor};
 use serde_json::Value;
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits to see that nothing happens.
 const A_WHILE: Duration = Duration::from_millis(500);
 const SERVER: [&str; 2] = ["10.0.0.1", "2001:db8::1"];
+/// Of the server and of the client.
+const ADDRESSES: [[&str; 2]; 2] = [["10.0.0.1/24", "2001:db8::1/64"], ["10.0.0.2/24", "2001:db8::2/64"]];
 
 #[test]
 fn in_host_mode_both_ends_of_a_connection_are_reset() {
@@ -92,8 +95,8 @@ fn from_a_tap_frames_of_our_own_reset_both_ends() {
         lab.ip(&format!("link set far0 netns {}", host.thread));
         lab.ip(&format!("link set {port} master sw0"));
     }
-    server.run(|| configure("far0", "1"));
-    client.run(|| configure("far0", "2"));
+    server.run(|| connect_here("far0", &ADDRESSES[0]));
+    client.run(|| connect_here("far0", &ADDRESSES[1]));
     lab.wire("inject0", "inject1", 1);
     lab.ip("link set inject1 master sw0");
     // As a switch is told of such a port: what comes in there says nothing about where somebody is.
@@ -147,22 +150,9 @@ fn server_and_client() -> Option<(Lab, Host)> {
     let client = Host::new();
     lab.wire("host0", "far0", 1);
     lab.ip(&format!("link set far0 netns {}", client.thread));
-    configure("host0", "1");
-    client.run(|| configure("far0", "2"));
+    connect_here("host0", &ADDRESSES[0]);
+    client.run(|| connect_here("far0", &ADDRESSES[1]));
     Some((lab, client))
-}
-
-/// Gives the interface the addresses that end in `number`.
-fn configure(interface: &str, number: &str) {
-    std::fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6"), "0").expect("IPv6 can be switched on");
-    for words in [
-        format!("link set {interface} up"),
-        format!("addr add 10.0.0.{number}/24 dev {interface}"),
-        format!("addr add 2001:db8::{number}/64 dev {interface} nodad"),
-    ] {
-        let done = std::process::Command::new("ip").args(words.split_ascii_whitespace()).status();
-        assert!(done.is_ok_and(|status| status.success()), "ip {words}");
-    }
 }
 
 fn start(options: &[&str]) -> Sensor {

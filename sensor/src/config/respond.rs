@@ -31,7 +31,7 @@ pub struct RespondSettings {
     pub step: u32,
     /// How often RSTs are sent anew, because packets of the connection still come.
     pub resends: u32,
-    /// How long after the last RSTs that is done, in milliseconds; at once if its numbers have moved on.
+    /// How long after the last RSTs that is done at the earliest, in milliseconds.
     pub resend_millis: u64,
 }
 

@@ -2,6 +2,11 @@
 
 use std::net::IpAddr;
 
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+use crate::record::Uid;
+use crate::time::Timestamp;
+
 /// A transport that carries connections here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Transport {
@@ -72,5 +77,14 @@ impl FlowKey {
             resp_p: self.orig_p,
             transport: self.transport,
         }
+    }
+
+    /// The unique name of the connection that a packet of this time begins. The same for any number of workers: it depends on nothing else.
+    pub fn uid(&self, seed: u64, at: Timestamp) -> Uid {
+        let mut bytes = [0u8; 37];
+        let len = self.canonical_bytes(&mut bytes);
+        let mut hasher = SipHasher13::new_with_keys(seed, at.as_nanos());
+        std::hash::Hasher::write(&mut hasher, bytes.get(..len).unwrap_or(&bytes));
+        Uid(hasher.finish128().as_u128() >> 32)
     }
 }

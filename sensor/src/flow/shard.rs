@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_ebpf::address::shard_of;
-use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Conn;
 use super::connection::{Connection, Fate};
@@ -20,7 +19,7 @@ use crate::capture::{Frame, Gate};
 use crate::config::{DialogueSets, PortTable, Settings, seconds};
 use crate::event::{ConnectionEvent, Handler};
 use crate::packet::{self, Body, Datagram, Fragment, Ip, Packet, Reason, Refused, Segment};
-use crate::record::{ConnId, Uid};
+use crate::record::ConnId;
 use crate::respond::Requests;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
@@ -39,6 +38,7 @@ macro_rules! shared {
             dialogue: &$shard.dialogue,
             stats: &$shard.stats,
             pool: &mut $shard.pool,
+            requests: $shard.requests.as_ref(),
         }
     };
 }
@@ -61,6 +61,8 @@ pub struct Shard<H: Handler> {
     place: Option<(u32, u32)>,
     /// Where terminations are asked for, if there are any.
     requests: Option<Requests>,
+    /// Connections for which it is asked again in a moment; the wheel would be too late for them.
+    terminating: Vec<SlotId>,
     /// Connections on ports that nobody watches: while there are none, other packets need no lookup.
     unwatched: usize,
 }
@@ -82,6 +84,7 @@ impl<H: Handler> Shard<H> {
             looked: Timestamp::ZERO,
             place: None,
             requests: None,
+            terminating: Vec::new(),
             unwatched: 0,
         }
     }
@@ -247,12 +250,8 @@ impl<H: Handler> Shard<H> {
             connection.subject.weird(&mut shared, name);
         }
         connection.on_segment(&mut shared, &packet.ip, direction, segment);
-        if connection.is_terminated()
-            && let Some(requests) = &self.requests
-            && let Some(request) = connection.reset_request(frame, packet, segment, direction, &self.settings.respond)
-            && !requests.push(request)
-        {
-            self.stats.counters.responses_dropped.inc();
+        if connection.follow_termination(&mut shared, frame, packet, segment, direction) {
+            self.terminating.push(id);
         }
         self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
@@ -331,7 +330,7 @@ impl<H: Handler> Shard<H> {
         let flipped = self.is_from_responder(at, &sent, segment);
         let key = if flipped { sent.reverse() } else { sent };
         let service = self.service(at, &key);
-        let mut conn = Conn::new(ConnId { uid: self.uid(&key, at), key }, at);
+        let mut conn = Conn::new(ConnId { uid: key.uid(self.settings.seed, at), key }, at);
         conn.service = service.filter(|service| service.is_announced());
         if flipped {
             conn.history.push(b'^');
@@ -373,17 +372,12 @@ impl<H: Handler> Shard<H> {
         ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some()
     }
 
-    /// The same for any number of workers: it depends on nothing but the connection and its first packet.
-    fn uid(&self, key: &FlowKey, at: Timestamp) -> Uid {
-        let mut bytes = [0u8; 37];
-        let len = key.canonical_bytes(&mut bytes);
-        let mut hasher = SipHasher13::new_with_keys(self.settings.seed, at.as_nanos());
-        std::hash::Hasher::write(&mut hasher, bytes.get(..len).unwrap_or(&bytes));
-        Uid(hasher.finish128().as_u128() >> 32)
-    }
-
     fn look_at_timers(&mut self, now: Timestamp, gate: &mut dyn Gate) {
         self.looked = now;
+        // The slot may have another connection by now, which is not waiting for anything.
+        self.terminating.retain(|&id| {
+            self.table.get_mut(id).is_some_and(|connection| connection.ask_again(&mut shared!(self, now, gate)))
+        });
         self.wheel.set_clock(now);
         let until = self.wheel.horizon();
         while let Some(id) = self.wheel.next_due() {

@@ -11,6 +11,7 @@ use crate::capture::{BypassReason, Bypassed, Gate};
 use crate::config::{DialogueSets, Settings};
 use crate::event::{ConnectionEvent, Event, Handler, Verdict};
 use crate::packet::Ip;
+use crate::respond::Requests;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
@@ -24,6 +25,8 @@ pub(super) struct Shared<'a> {
     pub dialogue: &'a DialogueSets,
     pub stats: &'a WorkerStats,
     pub pool: &'a mut Pool,
+    /// Where resets are asked for, if anybody sends them.
+    pub requests: Option<&'a Requests>,
 }
 
 impl<'a> Shared<'a> {
@@ -169,6 +172,7 @@ mod tests {
             dialogue: DialogueSets::none(),
             stats: &stats,
             pool: &mut pool,
+            requests: None,
         };
         test(&mut subject, &mut shared);
         handler
