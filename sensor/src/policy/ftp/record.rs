@@ -40,6 +40,8 @@ impl Policy {
     pub(super) fn log_ftp(&self, seen: &Seen<'_>, session: &FtpSession, line: Line) {
         let key = &seen.conn.id.key;
         let (command, arg) = line.command.unzip();
+        // What a line says of a password is in its own column, and is said there as the settings want it.
+        let is_pass = command.as_ref().is_some_and(|command| command.as_bytes() == b"PASS");
         let (reply_code, reply_msg) = line.reply.unzip();
         let opener = |passive| if passive { key.orig_h } else { key.resp_h };
         let record = FtpRecord {
@@ -48,7 +50,7 @@ impl Policy {
             user: session.user.clone(),
             password: session.password.clone(),
             command,
-            arg: arg.filter(|arg| !arg.is_empty()),
+            arg: arg.filter(|arg| !arg.is_empty() && !is_pass),
             file_size: line.file_size,
             reply_code: reply_code.map(u64::from),
             reply_msg: reply_msg.filter(|msg| !msg.is_empty()),
@@ -88,8 +90,10 @@ impl Policy {
             if marks & Marks::LOG_IT != 0 {
                 self.ftp_sensitive(seen, session, &text, None);
             }
-            let line = Line { command: Some((name, arg)), ..Line::text(session.request_t, text) };
-            self.log_ftp(seen, session, line);
+            if self.is_logged(name.as_bytes()) || is_login(name.as_bytes()) {
+                let line = Line { command: Some((name, arg)), ..Line::text(session.request_t, text) };
+                self.log_ftp(seen, session, line);
+            }
         }
         if let Some(text) = text {
             self.log_ftp(seen, session, Line::text(session.request_t, text));
@@ -124,6 +128,11 @@ impl Policy {
         let hash = hasher.finish128();
         About::pair(&seen.conn.id, (hash.h1, hash.h2))
     }
+}
+
+/// Whether a command is one of those that log somebody in.
+pub(super) fn is_login(command: &[u8]) -> bool {
+    matches!(command, b"USER" | b"PASS" | b"ACCT")
 }
 
 /// The manual's text of a command.

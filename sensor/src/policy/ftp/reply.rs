@@ -3,7 +3,7 @@
 use super::matching::{INIT, answered};
 use super::path;
 use super::pending::Marks;
-use super::record::{Line, put_reply, put_request};
+use super::record::{Line, is_login, put_reply, put_request};
 use super::request::PRIVILEGED;
 use super::session::FtpSession;
 use crate::analyzers::wire::ftp_addr::{FtpPort, parse_eftp_port, parse_ftp_epsv, parse_ftp_pasv, parse_ftp_port};
@@ -28,17 +28,13 @@ struct Reply {
 }
 
 impl Reply {
-    fn answers(&self, commands: &[&[u8]]) -> bool {
-        commands.contains(&self.name.as_bytes())
-    }
-
     fn is_success(&self) -> bool {
         self.code / 100 == 2
     }
 
     /// Of commands that log somebody in.
     fn is_login(&self) -> bool {
-        self.answers(&[b"USER", b"PASS", b"ACCT"])
+        is_login(self.name.as_bytes())
     }
 
     /// Whether more is to come before the command is done: a transfer has begun, or the password is asked for.
@@ -110,7 +106,7 @@ impl Policy {
     }
 
     fn ftp_login(&mut self, seen: &mut Seen<'_>, session: &mut FtpSession, reply: &Reply) {
-        if !reply.is_success() {
+        if !reply.is_success() || std::mem::replace(&mut session.logged_in, true) {
             return;
         }
         session.cwd.clear();
@@ -163,7 +159,7 @@ impl Policy {
         if reply.marks & Marks::LOG_IF_NOT_UNAVAIL != 0 {
             place.into_iter().for_each(|place| session.pending.mark(place, Marks::LOG_IT));
         }
-        if reply.answers(&[b"RETR"]) {
+        if reply.name.as_bytes() == b"RETR" {
             session.file_size = announced_size(reply.msg.as_bytes());
         }
     }
@@ -193,9 +189,7 @@ impl Policy {
             _ => None,
         };
         let auth_success = reply.auth_success();
-        // What a line says of a password is in its own column, and is said there as the settings want it.
-        let arg = if reply.answers(&[b"PASS"]) { Text::default() } else { reply.arg };
-        let command = known.then_some((reply.name, arg));
+        let command = known.then_some((reply.name, reply.arg));
         let line = Line {
             command,
             reply: Some((reply.code, reply.msg)),

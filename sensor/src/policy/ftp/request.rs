@@ -84,7 +84,7 @@ impl Policy {
             Sensitivity::Hot => Marks::LOG_IF_NOT_DENIED,
             Sensitivity::AlwaysHot | Sensitivity::Forbidden => Marks::LOG_IT,
         };
-        (session.user, session.password) = (self.text(user), None);
+        (session.user, session.password, session.logged_in) = (self.text(user), None, false);
         if !user.is_empty() {
             self.append_addl(seen.conn, Annotation::Text(session.user.clone()));
         }

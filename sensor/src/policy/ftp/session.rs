@@ -34,6 +34,8 @@ pub struct FtpSession {
     pub(super) file_size: Option<u64>,
     /// What is to be reported of the user's login: marks of `pending::Marks`.
     pub(super) user_marks: u8,
+    /// Somebody is logged in.
+    pub(super) logged_in: bool,
     /// A command was not kept, because too many were: said once.
     pub(super) crowded: bool,
     /// Its data connections.
@@ -54,6 +56,7 @@ impl FtpSession {
             cwd: path::BEFORE_LOGIN.to_vec(),
             file_size: None,
             user_marks: 0,
+            logged_in: false,
             crowded: false,
             data: DataChannel::default(),
         }
