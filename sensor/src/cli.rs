@@ -68,6 +68,9 @@ pub struct Output {
     /// Write the event stream itself: one JSON object per event of the analyzers.
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+    /// Record the packets of connections that are worth it here, one pcapng file each.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
     /// No progress and no summary; errors only.
     #[arg(long, short)]
     pub quiet: bool,
@@ -190,6 +193,7 @@ impl Output {
         sets.extend(self.log_dir.as_ref().map(|dir| format!("output.log_dir={}", path(dir))));
         sets.extend(self.format.map(|format| format!("output.format={}", quoted(&value_name(&format)))));
         sets.extend(self.workers.map(|workers| format!("workers={workers}")));
+        sets.extend(self.record.as_ref().map(|dir| format!("record.dir={}", path(dir))));
         sets.extend(self.events.as_ref().map(|file| format!("output.events={}", path(file))));
         sets
     }

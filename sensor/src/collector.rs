@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use merge::Merge;
 use services::LearnedServices;
 
-use crate::config::OutputSettings;
-use crate::config::limits::Limits;
+use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::outbox::Inbox;
 use crate::policy::NoticesOnce;
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record};
 use crate::time::Timestamp;
+use crate::trace::{Traces, Written};
 
 /// How long the collector sleeps when there is nothing to do. Workers do not wake it: that would cost them a system call.
 const REST: Duration = Duration::from_micros(500);
@@ -49,6 +49,7 @@ pub struct Collector {
     detectors: Vec<Box<dyn Detector>>,
     raised: Vec<Record>,
     sinks: Sinks,
+    traces: Traces,
     now: Timestamp,
     collected: Collected,
 }
@@ -66,6 +67,10 @@ pub struct Collected {
     pub received: u64,
     /// Facts among them.
     pub facts: u64,
+    /// What was told of recorded packets.
+    pub kept: u64,
+    /// What became of it.
+    pub recorded: Written,
     /// Records that the collector's own detectors made.
     pub raised: u64,
     /// Messages written before their turn, because too many waited for a slow worker.
@@ -77,11 +82,12 @@ pub struct Collected {
 }
 
 impl Collector {
-    /// A collector that writes as `output` says.
+    /// A collector that writes as the settings say.
     ///
     /// # Errors
     /// The folder for the logs cannot be made or written to.
-    pub fn new(output: &OutputSettings, limits: &Limits, order: Order) -> Result<Self> {
+    pub fn new(settings: &Settings, order: Order) -> Result<Self> {
+        let (output, limits) = (&settings.output, &settings.limits);
         let existing = match order {
             Order::Arrival => Existing::Continue,
             Order::PacketTime => Existing::Replace,
@@ -94,6 +100,7 @@ impl Collector {
             detectors: vec![Box::new(NoticesOnce::new(limits))],
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,
+            traces: Traces::new(&settings.record)?,
             now: Timestamp::ZERO,
             collected: Collected::default(),
         })
@@ -133,6 +140,7 @@ impl Collector {
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
                 self.sinks.tick(self.clock());
+                self.traces.flush();
             }
             if received == 0 {
                 std::thread::park_timeout(REST);
@@ -166,6 +174,10 @@ impl Collector {
         self.now = self.now.max(message.at);
         match message.content {
             Content::Record(record) => self.write(message.at, record),
+            Content::Kept(kept) => {
+                self.collected.kept += 1;
+                self.traces.take(&kept);
+            }
             Content::Fact(fact) => {
                 self.collected.facts += 1;
                 self.services.learn(message.at, &fact);
@@ -209,6 +221,7 @@ impl Collector {
             lost_notices: sum(Inbox::lost_notices),
             released_early: self.merge.released_early(),
             tally: self.sinks.finish(),
+            recorded: self.traces.finish(),
             ..self.collected
         }
     }
@@ -224,6 +237,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::config::OutputSettings;
     use crate::outbox::{WhenFull, outbox};
     use crate::record::{ConnRecord, LogName, samples};
     use crate::text::Text;
@@ -233,18 +247,19 @@ mod tests {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn settings(dir: &tempfile::TempDir) -> OutputSettings {
-        OutputSettings {
+    fn settings(dir: &tempfile::TempDir) -> Settings {
+        let output = OutputSettings {
             log_dir: dir.path().join("logs"),
             events: Some(dir.path().join("events.json")),
             ..OutputSettings::default()
-        }
+        };
+        Settings { output, ..Settings::default() }
     }
 
     #[test]
     fn every_record_reaches_its_log() {
         let dir = tempfile::tempdir().unwrap();
-        let mut collector = Collector::new(&settings(&dir), &Limits::default(), Order::PacketTime).unwrap();
+        let mut collector = Collector::new(&settings(&dir), Order::PacketTime).unwrap();
         let (sender, inbox) = outbox(0, WhenFull::Wait, Arc::default());
         collector.listen_to(inbox);
         let server = samples::id().key.resp_h;
@@ -282,7 +297,7 @@ mod tests {
     fn the_number_of_workers_does_not_show() {
         let logs = [1, 2, 5].map(|workers| {
             let dir = tempfile::tempdir().unwrap();
-            let mut collector = Collector::new(&settings(&dir), &Limits::default(), Order::PacketTime).unwrap();
+            let mut collector = Collector::new(&settings(&dir), Order::PacketTime).unwrap();
             let senders = Vec::from_iter((0..workers).map(|_| {
                 let (sender, inbox) = outbox(0, WhenFull::Wait, Arc::default());
                 collector.listen_to(inbox);

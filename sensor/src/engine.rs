@@ -26,6 +26,7 @@ use crate::respond::{Requests, Responder};
 use crate::stats::WorkerStats;
 use crate::summary::{Ledger, Took};
 use crate::sys;
+use crate::trace::Tracer;
 use crate::worker::Worker;
 
 /// How a run ended: what it did, and what was wrong all the same (a damaged file, an interface that vanished).
@@ -82,7 +83,7 @@ where
 {
     let (since, cpu_before) = (Instant::now(), sys::cpu_time());
     let ports = PortTable::new(settings)?;
-    let mut collector = Collector::new(&settings.output, &settings.limits, manner.order)?;
+    let mut collector = Collector::new(settings, manner.order)?;
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     let of = sources.len() as u32;
@@ -92,11 +93,12 @@ where
         let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full, Arc::clone(&counted));
         collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
+        let tracer = Tracer::new(&settings.record, &outbox);
         let policy = Policy::new(Arc::clone(settings), Arc::clone(&counted), outbox);
         let policy = policy.meeting(neighbours).responding(requests.is_some());
         let policy = EventStream::new(policy, told);
         let mut shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
-        shard = shard.responding(requests.clone());
+        shard = shard.responding(requests.clone()).traced(tracer);
         if settings.capture.steering == Steering::Hash {
             shard = shard.numbered(prepared.len() as u32, of);
         }

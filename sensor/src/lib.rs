@@ -24,6 +24,7 @@
 //!   -> connection         find or open, TCP order       flow/table.rs, flow/tcp.rs, flow/stream.rs
 //!   -> Analyzer           bytes -> events               analyzers/
 //!   -> Policy             events -> records, verdicts   policy/
+//!   -> Tracer             frames worth keeping, if any  trace/
 //!   -> Outbox             bounded queue, never waits    outbox.rs
 //!   -> Collector          cross-shard facts             collector.rs
 //!   -> sinks              zeek json or tsv, eve         record/sinks/
@@ -46,7 +47,7 @@
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
 //!    the last to be lost. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
 //! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (A connection's
-//!    record is put into words once, when the connection ends.)
+//!    record is put into words once, when the connection ends; a packet that is recorded is copied into a message of its own.)
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
@@ -101,3 +102,4 @@ pub mod outbox;
 pub mod record;
 pub mod stats;
 pub mod summary;
+pub mod trace;

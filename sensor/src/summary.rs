@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::collector::Collected;
 use crate::record::LogName;
+use crate::trace::Written;
 
 /// The result of a run.
 #[derive(Clone, PartialEq, Debug, serde::Serialize)]
@@ -24,6 +25,8 @@ pub struct Summary {
     pub counters: BTreeMap<&'static str, u64>,
     /// Notices, by name.
     pub notices: BTreeMap<&'static str, u64>,
+    /// Packets that were recorded.
+    pub recorded: Written,
     /// How long it took.
     pub seconds: f64,
     /// Processor time of the whole process.
@@ -105,7 +108,12 @@ impl Summary {
         let outcomes = vec![("received", collected.received), ("outbox_full", collected.lost)];
         ledger.stage("messages", collected.offered, outcomes);
         let (written, unwritten) = (logs.values().sum(), lost.values().sum());
-        let outcomes = vec![("facts", collected.facts), ("written", written), ("write_failed", unwritten)];
+        let outcomes = vec![
+            ("facts", collected.facts),
+            ("written", written),
+            ("write_failed", unwritten),
+            ("packets", collected.kept),
+        ];
         ledger.stage("records", collected.received.saturating_add(collected.raised), outcomes);
         if collected.lost > 0 {
             lost.insert("outbox", collected.lost);
@@ -113,7 +121,8 @@ impl Summary {
         let (seconds, cpu_seconds) = (took.elapsed.as_secs_f64(), took.cpu.as_secs_f64());
         let notices = collected.notices.clone();
         let counters = BTreeMap::new();
-        Summary { packets, ledger, logs, lost, counters, notices, seconds, cpu_seconds, capture }
+        let recorded = collected.recorded;
+        Summary { packets, ledger, logs, lost, counters, notices, recorded, seconds, cpu_seconds, capture }
     }
 
     /// Records that are missing from the logs: a replay with any of them has failed.
@@ -245,8 +254,9 @@ mod tests {
         let expected = concat!(
             r#"{"packets":1234,"ledger":{"frames":1234,"frames.udp":1200,"frames.truncated":33,"frames.malformed":0,"#,
             r#""messages":10,"messages.received":9,"messages.outbox_full":1,"#,
-            r#""records":9,"records.facts":9,"records.written":0,"records.write_failed":0,"unexplained":1},"#,
-            r#""logs":{},"lost":{"outbox":1},"counters":{},"notices":{"SensitivePortmapperAccess":2},"seconds":1.5,"cpu_seconds":2.0,"#,
+            r#""records":9,"records.facts":9,"records.written":0,"records.write_failed":0,"records.packets":0,"unexplained":1},"#,
+            r#""logs":{},"lost":{"outbox":1},"counters":{},"notices":{"SensitivePortmapperAccess":2},"#,
+            r#""recorded":{"files":0,"packets":0,"bytes":0,"over_budget":0,"failed":0},"seconds":1.5,"cpu_seconds":2.0,"#,
             r#""capture":{"source":"file","queues":1,"workers":1}}"#
         );
         assert_eq!(summary.to_json(), expected);

@@ -51,7 +51,7 @@ pub fn case(case: &Case) -> Outcome {
 pub fn scenes(scenes: &[Scene], sets: &[String]) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder for the logs");
     let settings = settings(sets, folder.path());
-    let mut collector = Collector::new(&settings.output, &settings.limits, Order::PacketTime).expect("a collector");
+    let mut collector = Collector::new(&settings, Order::PacketTime).expect("a collector");
     let stats = Arc::new(WorkerStats::default());
     let (outbox, inbox) = outbox(settings.output.queue, WhenFull::Wait, Arc::clone(&stats));
     collector.listen_to(inbox);

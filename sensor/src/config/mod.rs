@@ -17,7 +17,7 @@ pub use respond::{RespondSettings, RespondThrough};
 pub use sets::{DialogueSets, PolicySets};
 pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,
-    OutputSettings, PasswordOutput, PolicyChanges, PortChanges, Settings, SiteSettings, Steering, Unparsed,
-    WeirdSettings,
+    OutputSettings, PasswordOutput, PolicyChanges, PortChanges, RecordSettings, Settings, SiteSettings, Steering,
+    Unparsed, WeirdSettings,
 };
 pub use timeouts::{Timeouts, seconds};

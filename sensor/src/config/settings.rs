@@ -15,6 +15,7 @@ use super::respond::RespondSettings;
 use super::sets::{Compiled, DialogueSets};
 use super::timeouts::Timeouts;
 use super::{PolicySets, layers, sets};
+use crate::analyzers::{Row, Service, TABLE};
 use crate::error::Result;
 
 /// Everything a user can set, checked. Made once, at the start; nothing changes it afterwards.
@@ -45,6 +46,8 @@ pub struct Settings {
     pub respond: RespondSettings,
     /// The logs.
     pub output: OutputSettings,
+    /// Packets that are kept.
+    pub record: RecordSettings,
     /// Changes to the manual's named sets.
     pub policy: PolicyChanges,
     /// How long the flow layer waits for what.
@@ -358,6 +361,53 @@ pub enum OutputFormat {
     /// Nothing is written, everything is counted: for measurements.
     #[value(hide = true)]
     Null,
+}
+
+/// Packets of the connections that policy finds worth keeping. A file with them has passwords in it: only its owner may read it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordSettings {
+    /// Where the files go; empty: nothing is recorded.
+    pub dir: PathBuf,
+    /// Connections of these analyzers are remembered from their first packet on, so that what led to a notice is recorded as well.
+    pub services: Vec<String>,
+    /// Bytes of that memory, per worker.
+    pub ring_bytes: usize,
+    /// Connections recorded at the same time.
+    pub connections: usize,
+    /// Bytes of one connection's file.
+    pub connection_bytes: u64,
+    /// How long one connection is recorded, in seconds.
+    pub seconds: u64,
+    /// Bytes of all files of one run.
+    pub total_bytes: u64,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        RecordSettings {
+            dir: PathBuf::new(),
+            services: ["ftp", "telnet", "rlogin", "rsh", "rexec"].map(str::to_owned).to_vec(),
+            ring_bytes: 32 << 20,
+            connections: 512,
+            connection_bytes: 4 << 20,
+            seconds: 3600,
+            total_bytes: 4 << 30,
+        }
+    }
+}
+
+impl RecordSettings {
+    /// Whether anything is recorded.
+    pub fn is_on(&self) -> bool {
+        !self.dir.as_os_str().is_empty()
+    }
+
+    /// The analyzers whose connections are remembered.
+    pub fn services(&self) -> Vec<Service> {
+        let named = |row: &&Row| self.services.iter().any(|name| name == row.name);
+        TABLE.iter().filter(named).map(|row| row.service).collect()
+    }
 }
 
 /// Changes to the manual's named sets, under their own names.

@@ -24,6 +24,7 @@ use crate::policy::Session;
 use crate::record::ConnId;
 use crate::text::Text;
 use crate::time::Timestamp;
+use crate::trace::Mark;
 
 /// What the manual calls `connection`: the facts of one connection that every layer above may read, and policy may annotate.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub struct Conn {
     pub verdict: Verdict,
     /// How far its login dialogue has come, if it is one: the manual's `get_login_state`.
     pub login: LoginState,
+    /// Where its packets are, should policy want them recorded.
+    pub trace: Mark,
 }
 
 impl Conn {
@@ -72,6 +75,7 @@ impl Conn {
             missed_bytes: 0,
             marks: Marks::default(),
             verdict: Verdict::CONTINUE,
+            trace: Mark::default(),
             login: LoginState::default(),
         }
     }
@@ -163,6 +167,8 @@ pub struct Marks {
     pub judged: u32,
     /// An annotation is missing, because the worker had no room for it.
     pub unannotated: bool,
+    /// Why its packets are recorded, if they are.
+    pub recorded_because: &'static str,
     /// The manual's session record of the protocol that is spoken.
     pub session: Session,
 }

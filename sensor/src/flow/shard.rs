@@ -23,6 +23,7 @@ use crate::record::ConnId;
 use crate::respond::Requests;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
+use crate::trace::Tracer;
 
 /// How far packet time goes on between two looks at the timer wheel.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -56,6 +57,7 @@ pub struct Shard<H: Handler> {
     wheel: Wheel,
     pool: Pool,
     fragments: Fragments,
+    tracer: Option<Tracer>,
     looked: Timestamp,
     /// Which shard this is, of how many.
     place: Option<(u32, u32)>,
@@ -78,6 +80,7 @@ impl<H: Handler> Shard<H> {
             pool: Pool::new(),
             fragments: Fragments::new(&settings.limits, seconds(settings.timeouts.frag_timeout)),
             dialogue: DialogueSets::clone(&settings.dialogue()),
+            tracer: None,
             settings,
             handler,
             stats,
@@ -100,6 +103,13 @@ impl<H: Handler> Shard<H> {
     #[must_use]
     pub fn responding(mut self, requests: Option<Requests>) -> Self {
         self.requests = requests;
+        self
+    }
+
+    /// Packets that policy wants recorded go to `tracer`.
+    #[must_use]
+    pub fn traced(mut self, tracer: Option<Tracer>) -> Self {
+        self.tracer = tracer;
         self
     }
 
@@ -153,7 +163,7 @@ impl<H: Handler> Shard<H> {
     fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, gate: &mut dyn Gate) {
         match &packet.body {
             Body::Udp(datagram) => {
-                if self.on_datagram(frame.at, packet, datagram, gate) {
+                if self.on_datagram(frame, packet, datagram, gate) {
                     self.stats.outcomes.udp.inc();
                 } else {
                     self.stats.outcomes.not_wanted.inc();
@@ -204,11 +214,12 @@ impl<H: Handler> Shard<H> {
     /// Whether the datagram belongs to a flow that is wanted.
     fn on_datagram(
         &mut self,
-        at: Timestamp,
+        frame: &Frame<'_>,
         packet: &Packet<'_>,
         datagram: &Datagram<'_>,
         gate: &mut dyn Gate,
     ) -> bool {
+        let at = frame.at;
         let key = FlowKey {
             orig_h: packet.ip.src,
             resp_h: packet.ip.dst,
@@ -223,6 +234,9 @@ impl<H: Handler> Shard<H> {
             connection.subject.weird(&mut shared, name);
         }
         connection.on_datagram(&mut shared, &packet.ip, direction, datagram);
+        if let Some(tracer) = &mut self.tracer {
+            tracer.on_frame(&mut connection.subject.conn, frame);
+        }
         self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
     }
@@ -252,6 +266,9 @@ impl<H: Handler> Shard<H> {
         connection.on_segment(&mut shared, &packet.ip, direction, segment);
         if connection.follow_termination(&mut shared, frame, packet, segment, direction) {
             self.terminating.push(id);
+        }
+        if let Some(tracer) = &mut self.tracer {
+            tracer.on_frame(&mut connection.subject.conn, frame);
         }
         self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
@@ -335,6 +352,9 @@ impl<H: Handler> Shard<H> {
         if flipped {
             conn.history.push(b'^');
         }
+        if let Some(tracer) = &self.tracer {
+            conn.trace = tracer.mark(service);
+        }
         let timeouts = &self.settings.timeouts;
         let inactivity = match key.transport {
             Transport::Tcp => seconds(timeouts.tcp_inactivity_timeout),
@@ -393,6 +413,9 @@ impl<H: Handler> Shard<H> {
         self.wheel.remove(id);
         let Some(connection) = self.table.get_mut(id) else { return };
         connection.close(&mut shared!(self, now, gate));
+        if let Some(tracer) = &self.tracer {
+            tracer.on_close(&connection.subject.conn);
+        }
         connection.take_tcp().into_iter().for_each(|tcp| self.pool.give_back_tcp(tcp));
         let Some(key) = self.table.remove(id) else { return };
         self.unwatched -= usize::from(!self.is_watched(&key));

@@ -106,7 +106,7 @@ impl Policy {
         self.write(seen.now, record);
     }
 
-    pub(super) fn content_gap(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64, length: u64) {
+    pub(super) fn content_gap(&mut self, seen: &mut Seen<'_>, direction: Direction, seq: u64, length: u64) {
         if self.portmap.is_control_only(seen.now, &seen.conn.id.key) {
             return;
         }
@@ -118,7 +118,7 @@ impl Policy {
         });
     }
 
-    pub(super) fn rexmit_inconsistency(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64) {
+    pub(super) fn rexmit_inconsistency(&mut self, seen: &mut Seen<'_>, direction: Direction, seq: u64) {
         let about = About::pair(&seen.conn.id, (1, 0));
         let _ = self.notice(seen, Note::RetransmissionInconsistency, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);
@@ -127,7 +127,7 @@ impl Policy {
         });
     }
 
-    pub(super) fn ack_above_hole(&mut self, seen: &Seen<'_>, direction: Direction, seq: u64) {
+    pub(super) fn ack_above_hole(&mut self, seen: &mut Seen<'_>, direction: Direction, seq: u64) {
         if self.portmap.is_control_only(seen.now, &seen.conn.id.key) {
             return;
         }
@@ -139,7 +139,7 @@ impl Policy {
         });
     }
 
-    fn conn_record(&mut self, seen: &Seen<'_>) -> ConnRecord {
+    fn conn_record(&mut self, seen: &mut Seen<'_>) -> ConnRecord {
         let conn = &*seen.conn;
         let key = &conn.id.key;
         let duration = conn.last.since(conn.start);

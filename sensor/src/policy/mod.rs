@@ -47,6 +47,7 @@ use crate::record::{Message, Record};
 use crate::stats::WorkerStats;
 use crate::text::Text;
 use crate::time::Timestamp;
+use crate::trace;
 
 /// What stands for annotations beyond the length that the settings allow.
 const CUT: &str = "...";
@@ -121,7 +122,7 @@ impl Policy {
     /// Writes a notice about a connection, unless the same was written lately. `words` puts its text together.
     fn notice(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &mut Seen<'_>,
         note: Note,
         about: About,
         words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> Option<Text>,
@@ -132,7 +133,7 @@ impl Policy {
     /// The same, about somebody who logs in.
     fn notice_of_user(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &mut Seen<'_>,
         note: Note,
         about: About,
         user: Option<Text>,
@@ -148,12 +149,15 @@ impl Policy {
     /// The same, of a notice that tells more than its text and a detail.
     fn notice_with(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &mut Seen<'_>,
         note: Note,
         about: About,
         words: impl FnOnce(Words<'_>, &Conn, &mut Vec<u8>) -> More,
     ) -> Decision {
         let decision = self.notices.decide(seen.now, note, about);
+        if decision != Decision::Ignored && note.is_worth_packets() && seen.conn.trace.is_watched() {
+            set_record_packets(seen, note.name());
+        }
         match decision {
             Decision::Due => {
                 self.scratch.clear();
@@ -161,6 +165,8 @@ impl Policy {
                 let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), &self.scratch);
                 (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
                 record.n = more.n.or(record.n);
+                let recorded = !seen.conn.marks.recorded_because.is_empty();
+                record.capture_file = recorded.then(|| self.text(trace::file_name(&seen.conn.id).as_bytes()));
                 self.write(seen.now, record);
             }
             Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),
@@ -188,6 +194,14 @@ impl Policy {
 
     fn text(&self, bytes: &[u8]) -> Text {
         Text::new(bytes, self.settings.limits.text_bytes)
+    }
+}
+
+/// The manual's `set_record_packets(c, T)`: this connection's packets are worth keeping. The first reason is the one that is told.
+fn set_record_packets(seen: &mut Seen<'_>, why: &'static str) {
+    seen.verdict |= Verdict::RECORD;
+    if seen.conn.marks.recorded_because.is_empty() {
+        seen.conn.marks.recorded_because = why;
     }
 }
 

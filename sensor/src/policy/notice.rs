@@ -108,6 +108,11 @@ notes! {
 }
 
 impl Note {
+    /// Whether it says enough of a connection to have its packets recorded; that packets are missing is no reason to keep the others.
+    pub const fn is_worth_packets(self) -> bool {
+        !matches!(self, Note::ContentGap | Note::AckAboveHole)
+    }
+
     /// Its name in logs and settings.
     pub const fn name(self) -> &'static str {
         self.kind().name
@@ -244,6 +249,7 @@ impl Notices {
             n: held_back.filter(|&held_back| held_back > 0),
             user: None,
             filename: None,
+            capture_file: None,
             actions: match action {
                 NoticeAction::Ignore => &[],
                 NoticeAction::Log => &["log"],

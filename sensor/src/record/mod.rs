@@ -17,6 +17,7 @@ pub use value::Value;
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
 use crate::time::Timestamp;
+use crate::trace::Kept;
 
 /// uid, addresses and ports: the five columns that most logs begin with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,6 +147,7 @@ define::record! {
         n: Option<u64>,
         user: Option<Text>,
         filename: Option<Text>,
+        capture_file: Option<Text>,
         actions: &'static [&'static str],
         suppress_for: Duration,
     }
@@ -230,7 +232,7 @@ pub struct Message {
     pub content: Content,
 }
 
-/// A line for a log, or a fact for the detectors.
+/// A line for a log, a fact for the detectors, or a packet for the record.
 #[derive(Clone, PartialEq, Debug)]
 #[expect(missing_docs, reason = "the types say it")]
 #[expect(
@@ -240,6 +242,7 @@ pub struct Message {
 pub enum Content {
     Record(Record),
     Fact(Fact),
+    Kept(Box<Kept>),
 }
 
 impl Message {
@@ -251,6 +254,11 @@ impl Message {
     /// A fact, caused at `at`.
     pub fn fact(at: Timestamp, fact: Fact) -> Self {
         Message { at, content: Content::Fact(fact) }
+    }
+
+    /// A packet that is recorded, at the time of what caused that.
+    pub fn kept(at: Timestamp, kept: Kept) -> Self {
+        Message { at, content: Content::Kept(Box::new(kept)) }
     }
 
     /// Notices are the last to be lost.

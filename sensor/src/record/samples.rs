@@ -117,6 +117,7 @@ pub fn notice() -> NoticeRecord {
         n: None,
         user: None,
         filename: None,
+        capture_file: None,
         actions: &["NOTICE_FILE", "NOTICE_ALARM_ALWAYS"],
         suppress_for: Duration::from_secs(3600),
     }

@@ -1,5 +1,7 @@
 //! The unique name of a connection, as text.
 
+use std::fmt;
+
 /// A connection's unique name, in every record about it: `C` and base-62 digits of 96 bits, as Zeek writes it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Uid(pub u128);
@@ -19,6 +21,14 @@ impl Uid {
         let leading = text.iter().take_while(|digit| **digit == b'0').count().min(16);
         out.push(b'C');
         out.extend_from_slice(&text[leading..]);
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::with_capacity(18);
+        self.append_to(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 

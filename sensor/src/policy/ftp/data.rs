@@ -35,7 +35,7 @@ impl DataChannel {
 
 impl Policy {
     /// A session begins.
-    pub(super) fn begin_data_channel(&mut self, seen: &Seen<'_>, data: &mut DataChannel) {
+    pub(super) fn begin_data_channel(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
         if !data.begun {
             data.begun = self.ftp_data.begin_session(seen.now, &seen.conn.id, &self.stats);
         }
@@ -70,7 +70,7 @@ impl Policy {
     }
 
     /// A session ends: what it still expects is not expected any more.
-    pub(super) fn end_data_channel(&mut self, seen: &Seen<'_>, data: &mut DataChannel) {
+    pub(super) fn end_data_channel(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
         for place in data.named.drain(..) {
             self.ftp_data.forget(place, &seen.conn.id);
         }
@@ -99,7 +99,7 @@ impl Policy {
     }
 
     /// A data connection's state is dropped.
-    pub(in crate::policy) fn data_connection_remove(&mut self, seen: &Seen<'_>) {
+    pub(in crate::policy) fn data_connection_remove(&mut self, seen: &mut Seen<'_>) {
         let key = &seen.conn.id.key;
         let from_data_port = seen.conn.marks.judged & judged::FROM_DATA_PORT != 0;
         let place = if from_data_port { Place::From(key.orig_h) } else { Place::To(key.resp_h, key.resp_p) };
@@ -107,7 +107,7 @@ impl Policy {
     }
 
     /// A host has connected in place of another. Those that are probably one machine with several addresses are excused.
-    fn ftp_unexpected_conn(&mut self, seen: &Seen<'_>, control: &ConnId, expected: IpAddr) {
+    fn ftp_unexpected_conn(&mut self, seen: &mut Seen<'_>, control: &ConnId, expected: IpAddr) {
         let actual = seen.conn.id.key.orig_h;
         let skipped = |host| self.sets.skip_unexpected.contains(host) || self.sets.skip_unexpected_net.contains(host);
         if !(skipped(actual) || skipped(expected) || same_site(actual, expected)) {
@@ -115,7 +115,7 @@ impl Policy {
         }
     }
 
-    fn ftp_unexpected_conn_violation(&mut self, seen: &Seen<'_>, control: &ConnId, actual: IpAddr) {
+    fn ftp_unexpected_conn_violation(&mut self, seen: &mut Seen<'_>, control: &ConnId, actual: IpAddr) {
         let (client, server) = (control.key.orig_h, control.key.resp_h);
         let about = About { src: Some(actual), dst: Some(server), ..About::default() };
         match self.notices.decide(seen.now, Note::FTP_UnexpectedConn, about) {

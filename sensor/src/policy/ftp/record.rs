@@ -37,7 +37,7 @@ impl Line {
 
 impl Policy {
     /// Writes a line.
-    pub(super) fn log_ftp(&self, seen: &Seen<'_>, session: &FtpSession, line: Line) {
+    pub(super) fn log_ftp(&self, seen: &mut Seen<'_>, session: &FtpSession, line: Line) {
         let key = &seen.conn.id.key;
         let (command, arg) = line.command.unzip();
         // What a line says of a password is in its own column, and is said there as the settings want it.
@@ -72,7 +72,7 @@ impl Policy {
     }
 
     /// Tells, at the end of a session, of the commands that were never answered. The manual's text of them all stands with the first.
-    pub(super) fn log_unanswered(&mut self, seen: &Seen<'_>, session: &mut FtpSession) {
+    pub(super) fn log_unanswered(&mut self, seen: &mut Seen<'_>, session: &mut FtpSession) {
         let mut text = None;
         if session.num_requests > 0 {
             self.scratch.clear();
@@ -108,7 +108,7 @@ impl Policy {
     }
 
     /// The notice FTP_Sensitive about a line's text.
-    pub(super) fn ftp_sensitive(&mut self, seen: &Seen<'_>, session: &FtpSession, text: &Text, code: Option<u32>) {
+    pub(super) fn ftp_sensitive(&mut self, seen: &mut Seen<'_>, session: &FtpSession, text: &Text, code: Option<u32>) {
         let about = self.about_text(seen, text.as_bytes());
         let user = session.user.clone();
         let _ = self.notice_with(seen, Note::FTP_Sensitive, about, |words, conn, out| {
@@ -121,7 +121,7 @@ impl Policy {
     }
 
     /// What a notice about something that was said on this connection is about.
-    pub(super) fn about_text(&self, seen: &Seen<'_>, text: &[u8]) -> About {
+    pub(super) fn about_text(&self, seen: &mut Seen<'_>, text: &[u8]) -> About {
         use siphasher::sip128::{Hasher128, SipHasher13};
         let mut hasher = SipHasher13::new_with_keys(self.settings.seed, 0);
         std::hash::Hasher::write(&mut hasher, text);

@@ -202,7 +202,13 @@ impl Policy {
     }
 
     /// The manual's text: `[*]<request> (<reply>)`, or `response (<code> <msg>)` where no command waits for a line.
-    fn ftp_line_text(&mut self, seen: &Seen<'_>, session: &mut FtpSession, reply: &Reply, to: Option<FtpPort>) -> Text {
+    fn ftp_line_text(
+        &mut self,
+        seen: &mut Seen<'_>,
+        session: &mut FtpSession,
+        reply: &Reply,
+        to: Option<FtpPort>,
+    ) -> Text {
         self.scratch.clear();
         let (out, msg) = (&mut self.scratch, reply.msg.as_bytes());
         if session.num_requests > 0 {

@@ -161,7 +161,7 @@ impl Policy {
         });
     }
 
-    pub(super) fn session_user(&self, seen: &Seen<'_>) -> Option<Text> {
+    pub(super) fn session_user(&self, seen: &mut Seen<'_>) -> Option<Text> {
         session(seen.conn).and_then(|session| session.user.as_deref()).map(|user| self.text(user))
     }
 }

@@ -110,7 +110,7 @@ impl Policy {
         }
     }
 
-    fn sensitive_login(&mut self, seen: &Seen<'_>, client_user: &[u8], outcome: u64) {
+    fn sensitive_login(&mut self, seen: &mut Seen<'_>, client_user: &[u8], outcome: u64) {
         let (user, sub) = (self.session_user(seen), self.text(client_user));
         let name = user.as_ref().map_or(0, |user| name_number(user.as_bytes()));
         let about = About::pair(&seen.conn.id, (conn_number(seen.conn), name ^ outcome));
@@ -123,7 +123,7 @@ impl Policy {
     }
 
     /// The manual's optional `passwords` policy: somebody's password could be read by anybody on the way.
-    fn password_exposed(&mut self, seen: &Seen<'_>, attempt: &LoginAttempt<'_>) {
+    fn password_exposed(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         let is = |set: &BTreeSet<String>, what: &[u8]| set.iter().any(|one| one.as_bytes() == what);
         let Some(user) = self.session_user(seen) else { return };
         if is(&self.sets.okay_passwords, attempt.password) || is(&self.sets.okay_usernames, user.as_bytes()) {

@@ -22,7 +22,7 @@ pub(super) enum Attempt {
 
 impl Policy {
     /// Writes the line of one attempt.
-    pub(super) fn log_attempt(&mut self, seen: &Seen<'_>, attempt: &LoginAttempt<'_>, ended: Attempt) {
+    pub(super) fn log_attempt(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>, ended: Attempt) {
         let Some(mut record) = self.login_record(seen) else { return };
         record.ts = seen.now;
         record.success = ended == Attempt::Success;
@@ -42,13 +42,13 @@ impl Policy {
     }
 
     /// Writes the line of the session, when its connection ends.
-    pub(super) fn log_session(&mut self, seen: &Seen<'_>) {
+    pub(super) fn log_session(&mut self, seen: &mut Seen<'_>) {
         if let Some(record) = self.login_record(seen) {
             self.write(seen.now, record);
         }
     }
 
-    fn login_record(&mut self, seen: &Seen<'_>) -> Option<Box<LoginRecord>> {
+    fn login_record(&mut self, seen: &mut Seen<'_>) -> Option<Box<LoginRecord>> {
         let session = session(seen.conn)?;
         let text = |name: &Option<Box<[u8]>>| name.as_deref().map(|name| Text::new(name, name.len()));
         let environment = session.rare.as_ref().map(|rare| rare.environment.as_slice()).unwrap_or_default();

@@ -94,7 +94,7 @@ impl Window {
 
 impl Policy {
     /// The manual's `update_RPC_server_map`: names later connections to this port, and lets them in.
-    pub(super) fn update_rpc_server_map(&mut self, seen: &Seen<'_>, p: &PmPort<'_>, program: u32) {
+    pub(super) fn update_rpc_server_map(&mut self, seen: &mut Seen<'_>, p: &PmPort<'_>, program: u32) {
         // Port 0 is the portmapper's "not registered".
         if p.port == 0 || program == PORTMAPPER {
             return;
@@ -123,7 +123,7 @@ impl Policy {
     }
 
     /// A successful UNSET: what was learned of the program no longer holds.
-    pub(super) fn forget_rpc_server(&mut self, seen: &Seen<'_>, program: u32) {
+    pub(super) fn forget_rpc_server(&mut self, seen: &mut Seen<'_>, program: u32) {
         let server = seen.conn.id.key.resp_h;
         self.portmap.learned.forget(seen.now, server, program);
         self.outbox.push(Message::fact(seen.now, Fact::ServiceForgotten { server, program }));
@@ -131,7 +131,13 @@ impl Policy {
 
     /// A server accepted a registration from another host. Portmappers should refuse those; the manual's notice says who asked,
     /// this one says that it worked.
-    pub(super) fn check_remote_set(&mut self, seen: &Seen<'_>, tag: &'static str, m: &PmMapping<'_>, success: bool) {
+    pub(super) fn check_remote_set(
+        &mut self,
+        seen: &mut Seen<'_>,
+        tag: &'static str,
+        m: &PmMapping<'_>,
+        success: bool,
+    ) {
         let key = seen.conn.id.key;
         if !success || key.orig_h == key.resp_h {
             return;
@@ -149,7 +155,7 @@ impl Policy {
     }
 
     /// Much sent for little asked, again and again: the "client" is a victim whose address was forged.
-    pub(super) fn check_reflection(&mut self, seen: &Seen<'_>, call: &RpcCall<'_>) {
+    pub(super) fn check_reflection(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>) {
         let key = seen.conn.id.key;
         if key.transport != Transport::Udp || call.status != RpcStatus::Success {
             return;
@@ -179,7 +185,7 @@ impl Policy {
     }
 
     /// AUTH_UNIX proves nothing; somebody from outside who says root with it tries to be believed.
-    pub(super) fn check_credential(&mut self, seen: &Seen<'_>, call: &RpcCall<'_>) {
+    pub(super) fn check_credential(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>) {
         let Some(unix) = call.credential.unix.filter(|unix| unix.uid == 0) else { return };
         let client = seen.conn.id.key.orig_h;
         if self.settings.site.local_nets.is_empty() || self.is_local_addr(client) {
@@ -197,7 +203,7 @@ impl Policy {
     }
 
     /// The portmapper can be bypassed: a client that calls a learned port without having asked for it knew it from elsewhere.
-    pub(super) fn check_announced(&mut self, seen: &Seen<'_>, call: &RpcCall<'_>) {
+    pub(super) fn check_announced(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>) {
         let key = seen.conn.id.key;
         let endpoint = Endpoint { server: key.resp_h, port: key.resp_p, transport: key.transport };
         if self.portmap.abuse.lookups.get(seen.now, &(key.orig_h, endpoint)).is_some() {
@@ -220,7 +226,7 @@ impl Policy {
     }
 
     /// NULL calls that fail, to one program after the other or with versions that no program has.
-    pub(super) fn check_sweep(&mut self, seen: &Seen<'_>, call: &RpcCall<'_>) {
+    pub(super) fn check_sweep(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>) {
         let probes = call.proc == 0 && !matches!(call.status, RpcStatus::Success | RpcStatus::Timeout);
         if !probes {
             return;
@@ -247,7 +253,7 @@ impl Policy {
     }
 
     /// More services than any server has: forged answers, or a server that is not what it seems.
-    fn portmapper_flood(&mut self, seen: &Seen<'_>) {
+    fn portmapper_flood(&mut self, seen: &mut Seen<'_>) {
         let about = About { dst: Some(seen.conn.id.key.resp_h), ..About::default() };
         let most = self.settings.limits.learned_services_per_server;
         let _ = self.notice(seen, Note::PortmapperFlood, about, |words, conn, out| {

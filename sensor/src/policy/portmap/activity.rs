@@ -65,7 +65,7 @@ impl Policy {
 
     fn sensitive_portmapper_access(
         &mut self,
-        seen: &Seen<'_>,
+        seen: &mut Seen<'_>,
         access: &Access<'_>,
         call: Option<Annotation>,
     ) -> &'static str {
@@ -94,7 +94,7 @@ impl Policy {
     }
 
     /// The manual's `pm_check_getport`: which set allows this client to look this program up, if one does.
-    pub(super) fn pm_check_getport(&self, seen: &Seen<'_>, program: u32) -> Excuse {
+    pub(super) fn pm_check_getport(&self, seen: &mut Seen<'_>, program: u32) -> Excuse {
         let (client, server) = (seen.conn.id.key.orig_h, seen.conn.id.key.resp_h);
         let name = self.rpc_prog(program);
         let (name, sets) = (name.as_str(), &self.sets);
@@ -113,13 +113,13 @@ impl Policy {
         sets.RPC_okay_nets.contains(client).then_some("RPC_okay_nets")
     }
 
-    pub(super) fn pm_check_dump(&self, seen: &Seen<'_>) -> Excuse {
+    pub(super) fn pm_check_dump(&self, seen: &mut Seen<'_>) -> Excuse {
         let (client, server) = (seen.conn.id.key.orig_h, seen.conn.id.key.resp_h);
         self.sets.RPC_dump_okay.any(client, |servers| servers.contains(server)).then_some("RPC_dump_okay")
     }
 
     /// A forwarded walld call is reported once for its client, not once for every host that a broadcast reaches.
-    pub(super) fn check_walld(&mut self, seen: &Seen<'_>, program: u32) -> Excuse {
+    pub(super) fn check_walld(&mut self, seen: &mut Seen<'_>, program: u32) -> Excuse {
         let client = seen.conn.id.key.orig_h;
         let name = self.rpc_prog(program);
         if self.sets.suppress_pm_log.any(client, |service| service == name.as_str()) {

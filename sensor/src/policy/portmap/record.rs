@@ -108,7 +108,7 @@ impl<'a> Access<'a> {
 
 impl Policy {
     /// Writes the line of one call; `reason` says why it was, or was not, reported.
-    pub(super) fn log_portmap(&self, seen: &Seen<'_>, access: Access<'_>, reason: &'static str) {
+    pub(super) fn log_portmap(&self, seen: &mut Seen<'_>, access: Access<'_>, reason: &'static str) {
         let (call, limit) = (access.call, self.settings.limits.text_bytes);
         let text = |bytes: &[u8]| Some(Text::new(bytes, limit)).filter(|text| !text.is_empty());
         let answered = call.status != RpcStatus::Timeout;

@@ -197,7 +197,7 @@ fn alert(object: &mut Object<'_>, notice: &NoticeRecord, community_id: Option<&[
             notice.sub.iter().for_each(|sub| metadata.list_of_one("sub", sub));
         });
     });
-    extension(object, notice, &["uid", "n", "user", "filename"]);
+    extension(object, notice, &["uid", "n", "user", "filename", "capture_file"]);
 }
 
 /// The same number for the same notice, always: FNV-1a of its name.

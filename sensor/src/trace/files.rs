@@ -1,0 +1,195 @@
+//! The collector's side: one pcapng file per recorded connection, within the budgets of the settings.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pcap_file::DataLink;
+use pcap_file::pcapng::PcapNgWriter;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
+use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
+
+use super::{Kept, KeptPacket};
+use crate::capture::Link;
+use crate::config::RecordSettings;
+use crate::error::{Error, Result};
+use crate::record::{ConnId, Uid};
+use crate::time::Timestamp;
+
+/// What a packet takes in a file besides its bytes, at most, without a comment.
+const BLOCK_BYTES: u64 = 36;
+
+/// The files under way.
+pub struct Traces {
+    settings: RecordSettings,
+    open: HashMap<Uid, Trace>,
+    written: Written,
+}
+
+/// What was recorded, for the summary.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize)]
+pub struct Written {
+    /// Files begun.
+    pub files: u64,
+    /// Packets in them.
+    pub packets: u64,
+    /// Bytes of them, about.
+    pub bytes: u64,
+    /// Packets left out because a budget was used up.
+    pub over_budget: u64,
+    /// Packets that could not be written.
+    pub failed: u64,
+}
+
+type Pcapng = PcapNgWriter<BufWriter<File>>;
+
+struct Trace {
+    file: Option<Pcapng>,
+    link: Link,
+    until: Timestamp,
+    room: u64,
+}
+
+/// The name of a connection's file, inside the folder of the settings.
+pub fn file_name(id: &ConnId) -> String {
+    format!("{}.pcapng", id.uid)
+}
+
+impl Traces {
+    /// Makes the folder, readable for its owner only: there are passwords in such files.
+    ///
+    /// # Errors
+    /// The folder can neither be made nor written to.
+    pub fn new(settings: &RecordSettings) -> Result<Self> {
+        if settings.is_on() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&settings.dir);
+            made.map_err(|why| {
+                Error::new(format!("make the folder for recorded packets, {}", settings.dir.display()), why)
+                    .hint("set record.dir to a folder that can be made, or leave it empty: then nothing is recorded")
+            })?;
+        }
+        Ok(Traces { settings: settings.clone(), open: HashMap::new(), written: Written::default() })
+    }
+
+    /// Writes a packet, or closes its file.
+    pub fn take(&mut self, kept: &Kept) {
+        match kept {
+            Kept::Packet(packet) => self.packet(packet),
+            Kept::End(id) => drop(self.open.remove(&id.uid)),
+        }
+    }
+
+    /// Closes every file, and says what was written.
+    pub fn finish(mut self) -> Written {
+        self.flush();
+        self.written
+    }
+
+    /// Hands what was gathered to the kernel.
+    pub fn flush(&mut self) {
+        for file in self.open.values_mut().filter_map(|trace| trace.file.as_mut()) {
+            if file.get_mut().flush().is_err() {
+                self.written.failed += 1;
+            }
+        }
+    }
+
+    fn packet(&mut self, packet: &KeptPacket) {
+        let size = packet.bytes.len() as u64 + BLOCK_BYTES;
+        let first = !self.open.contains_key(&packet.id.uid);
+        if first && self.open.len() >= self.settings.connections {
+            self.written.over_budget += 1;
+            return;
+        }
+        let in_all = self.settings.total_bytes;
+        if self.written.bytes.saturating_add(size) > in_all {
+            self.written.over_budget += 1;
+            return;
+        }
+        if first {
+            let trace = self.begin(packet);
+            self.open.insert(packet.id.uid, trace);
+        }
+        let Some(trace) = self.open.get_mut(&packet.id.uid) else { return };
+        if trace.link != packet.link || packet.at > trace.until || size > trace.room {
+            self.written.over_budget += 1;
+            return;
+        }
+        trace.room -= size;
+        match trace.write(packet, comment(packet, first)) {
+            Some(()) => {
+                self.written.packets += 1;
+                self.written.bytes += size;
+            }
+            None => self.written.failed += 1,
+        }
+    }
+
+    fn begin(&mut self, packet: &KeptPacket) -> Trace {
+        let file = self.create(packet);
+        if let Err(why) = &file {
+            tracing::warn!("{why}");
+        }
+        self.written.files += u64::from(file.is_ok());
+        Trace {
+            file: file.ok(),
+            link: packet.link,
+            until: packet.at + Duration::from_secs(self.settings.seconds),
+            room: self.settings.connection_bytes,
+        }
+    }
+
+    fn create(&self, packet: &KeptPacket) -> Result<Pcapng> {
+        let path: PathBuf = self.settings.dir.join(file_name(&packet.id));
+        let wrong = |why: &dyn std::fmt::Display| Error::new(format!("record packets in {}", path.display()), why);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let mut writer =
+            PcapNgWriter::new(BufWriter::new(file.map_err(|why| wrong(&why))?)).map_err(|why| wrong(&why))?;
+        let interface = InterfaceDescriptionBlock {
+            linktype: data_link(packet.link),
+            snaplen: 0,
+            options: vec![InterfaceDescriptionOption::IfTsResol(9)],
+        };
+        writer.write_pcapng_block(interface).map_err(|why| wrong(&why))?;
+        Ok(writer)
+    }
+}
+
+impl Trace {
+    fn write(&mut self, packet: &KeptPacket, comment: Option<String>) -> Option<()> {
+        let options = comment.map(|comment| EnhancedPacketOption::Comment(Cow::Owned(comment)));
+        let block = EnhancedPacketBlock {
+            interface_id: 0,
+            timestamp: Duration::from_nanos(packet.at.as_nanos()),
+            original_len: packet.wire_len,
+            data: Cow::Borrowed(&packet.bytes),
+            options: options.into_iter().collect(),
+        };
+        self.file.as_mut()?.write_pcapng_block(block).ok().map(drop)
+    }
+}
+
+/// What is said of a packet in its file: of the first one, why the connection is there.
+fn comment(packet: &KeptPacket, first: bool) -> Option<String> {
+    let hole = "earlier packets of this connection had to be forgotten";
+    match (first, packet.after_hole) {
+        (true, false) => Some(format!("uid={} why={}", packet.id.uid, packet.why)),
+        (true, true) => Some(format!("uid={} why={}; {hole}", packet.id.uid, packet.why)),
+        (false, true) => Some(hole.to_owned()),
+        (false, false) => None,
+    }
+}
+
+fn data_link(link: Link) -> DataLink {
+    match link {
+        Link::Ethernet => DataLink::ETHERNET,
+        Link::RawIp => DataLink::RAW,
+        Link::LinuxSll => DataLink::LINUX_SLL,
+        Link::LinuxSll2 => DataLink::LINUX_SLL2,
+        Link::Null => DataLink::NULL,
+    }
+}

@@ -1,0 +1,227 @@
+//! The worker's side: remembers frames that may be wanted, and tells the collector those that are.
+
+use super::ring::{Place, Ring};
+use super::{Kept, KeptPacket};
+use crate::analyzers::Service;
+use crate::capture::Frame;
+use crate::config::RecordSettings;
+use crate::event::Verdict;
+use crate::flow::Conn;
+use crate::outbox::Outbox;
+use crate::record::Message;
+
+/// The first frames of a connection are kept apart from the others, so that its handshake outlives a long session.
+const FIRST: u8 = 4;
+/// So much of each of them: what a handshake needs.
+const FIRST_BYTES: usize = 160;
+/// What part of the memory they have.
+const FIRST_SHARE: usize = 4;
+
+/// Remembers frames of connections that policy may yet want recorded. There is one if packets are recorded at all.
+#[derive(Debug)]
+pub struct Tracer {
+    services: Vec<Service>,
+    first: Ring,
+    recent: Ring,
+    outbox: Outbox,
+}
+
+/// What a connection remembers of its own frames.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Mark {
+    /// The latest of its first frames.
+    first: Place,
+    /// The latest of the others.
+    recent: Place,
+    /// How many first frames there are.
+    firsts: u8,
+    /// Its service is one whose connections may be wanted.
+    watched: bool,
+    /// Every frame goes on at once.
+    recording: bool,
+}
+
+impl Mark {
+    /// Whether the connection's packets can be recorded from its first one on.
+    pub fn is_watched(self) -> bool {
+        self.watched
+    }
+}
+
+impl Tracer {
+    /// A tracer, if the settings want one.
+    pub fn new(settings: &RecordSettings, outbox: &Outbox) -> Option<Self> {
+        settings.is_on().then(|| Tracer {
+            services: settings.services(),
+            first: Ring::new(settings.ring_bytes / FIRST_SHARE),
+            recent: Ring::new(settings.ring_bytes - settings.ring_bytes / FIRST_SHARE),
+            outbox: outbox.clone(),
+        })
+    }
+
+    /// What a connection on the port of this service remembers at first.
+    pub fn mark(&self, service: Option<Service>) -> Mark {
+        Mark { watched: service.is_some_and(|service| self.services.contains(&service)), ..Mark::default() }
+    }
+
+    /// Sees a frame after it has been analysed, with its connection.
+    pub fn on_frame(&mut self, conn: &mut Conn, frame: &Frame<'_>) {
+        if conn.trace.recording {
+            self.tell(conn, frame);
+            return;
+        }
+        let wanted = conn.verdict.has(Verdict::RECORD);
+        if !wanted && !conn.trace.watched {
+            return;
+        }
+        let mark = &mut conn.trace;
+        if mark.firsts < FIRST && frame.bytes.len() <= FIRST_BYTES {
+            mark.firsts += 1;
+            mark.first = self.first.push(mark.first, frame, FIRST_BYTES);
+        } else {
+            mark.firsts = FIRST;
+            mark.recent = self.recent.push(mark.recent, frame, usize::MAX);
+        }
+        if wanted {
+            conn.trace.recording = true;
+            self.tell_the_past(conn);
+        }
+    }
+
+    /// The connection is over; that may have been what made it worth keeping.
+    pub fn on_close(&self, conn: &Conn) {
+        let wanted = conn.verdict.has(Verdict::RECORD);
+        if wanted && !conn.trace.recording {
+            self.tell_the_past(conn);
+        }
+        if wanted {
+            self.outbox.push(Message::kept(conn.last, Kept::End(conn.id)));
+        }
+    }
+
+    fn tell(&self, conn: &Conn, frame: &Frame<'_>) {
+        let packet = KeptPacket {
+            id: conn.id,
+            why: conn.marks.recorded_because,
+            at: frame.at,
+            link: frame.link,
+            wire_len: frame.wire_len as u32,
+            after_hole: false,
+            bytes: frame.bytes.into(),
+        };
+        self.outbox.push(Message::kept(frame.at, Kept::Packet(packet)));
+    }
+
+    /// Tells what is still there of the connection, oldest first.
+    fn tell_the_past(&self, conn: &Conn) {
+        let mut after_hole = false;
+        for (ring, latest) in [(&self.first, conn.trace.first), (&self.recent, conn.trace.recent)] {
+            let (places, cut) = chain(ring, latest);
+            after_hole |= cut;
+            for entry in places.iter().rev().filter_map(|place| ring.get(*place)) {
+                let packet = KeptPacket {
+                    id: conn.id,
+                    why: conn.marks.recorded_because,
+                    at: entry.at,
+                    link: entry.link,
+                    wire_len: entry.wire_len,
+                    after_hole: std::mem::take(&mut after_hole),
+                    bytes: entry.bytes.into(),
+                };
+                self.outbox.push(Message::kept(conn.last, Kept::Packet(packet)));
+            }
+        }
+    }
+}
+
+/// The places of a connection's frames, newest first, and whether older ones have given way.
+fn chain(ring: &Ring, latest: Place) -> (Vec<Place>, bool) {
+    let mut places = Vec::new();
+    let mut place = latest;
+    while let Some(entry) = ring.get(place) {
+        places.push(place);
+        place = entry.previous;
+    }
+    (places, place != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::capture::Link;
+    use crate::flow::key::Transport;
+    use crate::outbox::{Inbox, WhenFull, outbox};
+    use crate::record::Content;
+    use crate::time::Timestamp;
+
+    /// A tracer with this much memory, and what it tells.
+    fn tracer(ring_bytes: usize) -> (Tracer, Inbox) {
+        let settings = RecordSettings { dir: "somewhere".into(), ring_bytes, ..RecordSettings::default() };
+        let (outbox, inbox) = outbox(64, WhenFull::Drop, Arc::default());
+        (Tracer::new(&settings, &outbox).unwrap(), inbox)
+    }
+
+    /// The first byte of each packet that was told, and `!` before one after a hole; `.` is the end.
+    fn told(inbox: &Inbox) -> String {
+        let mut told = String::new();
+        while let Some(message) = inbox.pop() {
+            match message.content {
+                Content::Kept(kept) => match *kept {
+                    Kept::Packet(packet) => {
+                        told.push_str(if packet.after_hole { "!" } else { "" });
+                        told.push(char::from(packet.bytes[0]));
+                    }
+                    Kept::End(_) => told.push('.'),
+                },
+                other => panic!("{other:?}"),
+            }
+        }
+        told
+    }
+
+    fn talk(tracer: &mut Tracer, conn: &mut Conn, letters: &str) {
+        for letter in letters.bytes() {
+            let bytes = [letter; 60];
+            let at = Timestamp::from_nanos(u64::from(letter));
+            tracer.on_frame(conn, &Frame { at, link: Link::Ethernet, bytes: &bytes, wire_len: 60, hash: None });
+        }
+    }
+
+    #[test]
+    fn the_past_is_told_once_and_the_future_as_it_comes() {
+        let (mut tracer, inbox) = tracer(1 << 16);
+        let mut conn = crate::analyzers::testing::conn(Transport::Tcp);
+        conn.trace = tracer.mark(Some(Service::Telnet));
+        talk(&mut tracer, &mut conn, "abcdefgh");
+        assert_eq!(told(&inbox), "");
+        conn.verdict |= Verdict::RECORD;
+        talk(&mut tracer, &mut conn, "ij");
+        assert_eq!(told(&inbox), "abcdefghij");
+        tracer.on_close(&conn);
+        assert_eq!(told(&inbox), ".");
+    }
+
+    #[test]
+    fn a_long_session_keeps_its_handshake_and_says_what_is_missing() {
+        let (mut tracer, inbox) = tracer(2048);
+        let mut conn = crate::analyzers::testing::conn(Transport::Tcp);
+        conn.trace = tracer.mark(Some(Service::Ftp));
+        talk(&mut tracer, &mut conn, "abcdefghijklmnopqrstuvwxyz");
+        conn.verdict |= Verdict::RECORD;
+        tracer.on_close(&conn);
+        assert_eq!(told(&inbox), "abcd!klmnopqrstuvwxyz.");
+    }
+
+    #[test]
+    fn other_services_are_recorded_from_the_verdict_on() {
+        let (mut tracer, inbox) = tracer(1 << 16);
+        let mut conn = crate::analyzers::testing::conn(Transport::Udp);
+        conn.trace = tracer.mark(Some(Service::Portmap));
+        talk(&mut tracer, &mut conn, "ab");
+        conn.verdict |= Verdict::RECORD;
+        talk(&mut tracer, &mut conn, "cd");
+        assert_eq!(told(&inbox), "cd");
+    }
+}
