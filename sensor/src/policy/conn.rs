@@ -84,8 +84,8 @@ impl Policy {
 
     /// The state is dropped: what was still open is judged for the last time, and the record is written.
     pub(super) fn connection_state_remove(&mut self, seen: &mut Seen<'_>) {
-        self.ftp_connection_state_remove(seen);
         self.login_ended(seen);
+        self.ftp_connection_state_remove(seen);
         if (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Established, EndpointState::Established) {
             if seen.conn.orig.size == 0 || seen.conn.resp.size == 0 {
                 seen.conn.hot = 0;

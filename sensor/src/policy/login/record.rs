@@ -35,8 +35,10 @@ impl Policy {
         };
         let line = if attempt.line_secret { HIDDEN.as_bytes() } else { attempt.line };
         record.line = Some(Text::new(line, LINE_BYTES)).filter(|line| !line.is_empty());
-        if ended == Attempt::Incomplete {
-            record.state = "INCOMPLETE";
+        match ended {
+            Attempt::Success => record.state = LoginState::LoggedIn.name(),
+            Attempt::Incomplete => record.state = "INCOMPLETE",
+            Attempt::Failure => {}
         }
         self.write(seen.now, record);
     }

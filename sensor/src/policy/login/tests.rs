@@ -37,14 +37,16 @@ impl Bench {
         verdict
     }
 
-    /// The dialogue moves its state before it speaks.
+    /// As the dialogue does, moves the state: into confusion before it speaks, to a login afterwards.
     fn login(&mut self, event: LoginEvent<'_>) -> Verdict {
-        match event {
-            LoginEvent::LoginSuccess(_) => self.conn.login = LoginState::LoggedIn,
-            LoginEvent::LoginConfused { .. } => self.conn.login = LoginState::Confused,
-            _ => {}
+        if matches!(event, LoginEvent::LoginConfused { .. }) {
+            self.conn.login = LoginState::Confused;
         }
-        self.event(Event::Login(event))
+        let verdict = self.event(Event::Login(event));
+        if matches!(event, LoginEvent::LoginSuccess(_)) {
+            self.conn.login.log_in();
+        }
+        verdict
     }
 
     fn input(&mut self, line: &str) {
