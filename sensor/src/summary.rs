@@ -256,7 +256,7 @@ mod tests {
             r#""messages":10,"messages.received":9,"messages.outbox_full":1,"#,
             r#""records":9,"records.facts":9,"records.written":0,"records.write_failed":0,"records.packets":0,"unexplained":1},"#,
             r#""logs":{},"lost":{"outbox":1},"counters":{},"notices":{"SensitivePortmapperAccess":2},"#,
-            r#""recorded":{"files":0,"packets":0,"bytes":0,"over_budget":0,"failed":0},"seconds":1.5,"cpu_seconds":2.0,"#,
+            r#""recorded":{"files":0,"packets":0,"lines":0,"bytes":0,"over_budget":0,"failed":0},"seconds":1.5,"cpu_seconds":2.0,"#,
             r#""capture":{"source":"file","queues":1,"workers":1}}"#
         );
         assert_eq!(summary.to_json(), expected);

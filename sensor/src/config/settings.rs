@@ -373,6 +373,8 @@ pub struct RecordSettings {
     pub services: Vec<String>,
     /// Bytes of that memory, per worker.
     pub ring_bytes: usize,
+    /// Whether the lines of a login session are kept as text beside its packets; passwords in it as `output.passwords` says.
+    pub transcripts: bool,
     /// Connections recorded at the same time.
     pub connections: usize,
     /// Bytes of one connection's file.
@@ -389,6 +391,7 @@ impl Default for RecordSettings {
             dir: PathBuf::new(),
             services: ["ftp", "telnet", "rlogin", "rsh", "rexec"].map(str::to_owned).to_vec(),
             ring_bytes: 32 << 20,
+            transcripts: true,
             connections: 512,
             connection_bytes: 4 << 20,
             seconds: 3600,

@@ -47,7 +47,7 @@ use crate::record::{Message, Record};
 use crate::stats::WorkerStats;
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::trace;
+use crate::trace::{self, Transcriber};
 
 /// What stands for annotations beyond the length that the settings allow.
 const CUT: &str = "...";
@@ -64,6 +64,7 @@ pub struct Policy {
     portmap: PortmapState,
     ftp_data: ExpectedData,
     login: LoginPolicy,
+    transcriber: Option<Transcriber>,
     /// Whether connections are terminated at all.
     terminates: bool,
     /// Whether somebody carries that out.
@@ -96,6 +97,7 @@ impl Policy {
             ftp_data: ExpectedData::new(&settings),
             now: Timestamp::ZERO,
             scratch: Vec::with_capacity(4096),
+            transcriber: Transcriber::new(&settings.record, &outbox),
             settings,
             stats,
             outbox,

@@ -261,8 +261,11 @@ impl Message {
         Message { at, content: Content::Kept(Box::new(kept)) }
     }
 
-    /// Notices are the last to be lost.
+    /// Notices are the last to be lost; and that a record has ended must be heard, or its file stays open.
     pub fn is_notice(&self) -> bool {
+        if let Content::Kept(kept) = &self.content {
+            return matches!(**kept, Kept::End(_));
+        }
         matches!(self.content, Content::Record(Record::Notice(_)) | Content::Fact(Fact::NoticeOnce { .. }))
     }
 }

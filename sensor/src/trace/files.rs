@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use pcap_file::DataLink;
@@ -13,6 +13,7 @@ use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 
+use super::transcripts::Transcripts;
 use super::{Kept, KeptPacket};
 use crate::capture::Link;
 use crate::config::RecordSettings;
@@ -27,6 +28,7 @@ const BLOCK_BYTES: u64 = 36;
 pub struct Traces {
     settings: RecordSettings,
     open: HashMap<Uid, Trace>,
+    transcripts: Transcripts,
     written: Written,
 }
 
@@ -37,7 +39,9 @@ pub struct Written {
     pub files: u64,
     /// Packets in them.
     pub packets: u64,
-    /// Bytes of them, about.
+    /// Lines of transcripts.
+    pub lines: u64,
+    /// Bytes of them all, about.
     pub bytes: u64,
     /// Packets left out because a budget was used up.
     pub over_budget: u64,
@@ -72,14 +76,23 @@ impl Traces {
                     .hint("set record.dir to a folder that can be made, or leave it empty: then nothing is recorded")
             })?;
         }
-        Ok(Traces { settings: settings.clone(), open: HashMap::new(), written: Written::default() })
+        Ok(Traces {
+            settings: settings.clone(),
+            open: HashMap::new(),
+            transcripts: Transcripts::default(),
+            written: Written::default(),
+        })
     }
 
     /// Writes a packet, or closes its file.
     pub fn take(&mut self, kept: &Kept) {
         match kept {
             Kept::Packet(packet) => self.packet(packet),
-            Kept::End(id) => drop(self.open.remove(&id.uid)),
+            Kept::Line(line) => self.transcripts.line(line, &self.settings, &mut self.written),
+            Kept::End(id) => {
+                self.open.remove(&id.uid);
+                self.transcripts.end(id.uid);
+            }
         }
     }
 
@@ -91,6 +104,7 @@ impl Traces {
 
     /// Hands what was gathered to the kernel.
     pub fn flush(&mut self) {
+        self.written.failed += self.transcripts.flush();
         for file in self.open.values_mut().filter_map(|trace| trace.file.as_mut()) {
             if file.get_mut().flush().is_err() {
                 self.written.failed += 1;
@@ -144,11 +158,10 @@ impl Traces {
     }
 
     fn create(&self, packet: &KeptPacket) -> Result<Pcapng> {
-        let path: PathBuf = self.settings.dir.join(file_name(&packet.id));
-        let wrong = |why: &dyn std::fmt::Display| Error::new(format!("record packets in {}", path.display()), why);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let mut writer =
-            PcapNgWriter::new(BufWriter::new(file.map_err(|why| wrong(&why))?)).map_err(|why| wrong(&why))?;
+        let name = file_name(&packet.id);
+        let wrong = |why: &dyn std::fmt::Display| Error::new(format!("record packets in {name}"), why);
+        let file = create(&self.settings.dir, &name)?;
+        let mut writer = PcapNgWriter::new(BufWriter::new(file)).map_err(|why| wrong(&why))?;
         let interface = InterfaceDescriptionBlock {
             linktype: data_link(packet.link),
             snaplen: 0,
@@ -157,6 +170,13 @@ impl Traces {
         writer.write_pcapng_block(interface).map_err(|why| wrong(&why))?;
         Ok(writer)
     }
+}
+
+/// A new file that only its owner can read.
+pub(super) fn create(dir: &Path, name: &str) -> Result<File> {
+    let path = dir.join(name);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    file.map_err(|why| Error::new(format!("make the record {}", path.display()), why))
 }
 
 impl Trace {

@@ -1,9 +1,9 @@
 //! The worker's side: remembers frames that may be wanted, and tells the collector those that are.
 
-use super::ring::{Place, Ring};
+use super::ring::{Entry, Place, Ring};
 use super::{Kept, KeptPacket};
 use crate::analyzers::Service;
-use crate::capture::Frame;
+use crate::capture::{Frame, Link};
 use crate::config::RecordSettings;
 use crate::event::Verdict;
 use crate::flow::Conn;
@@ -77,10 +77,10 @@ impl Tracer {
         let mark = &mut conn.trace;
         if mark.firsts < FIRST && frame.bytes.len() <= FIRST_BYTES {
             mark.firsts += 1;
-            mark.first = self.first.push(mark.first, frame, FIRST_BYTES);
+            mark.first = self.first.push(&entry(mark.first, frame, FIRST_BYTES));
         } else {
             mark.firsts = FIRST;
-            mark.recent = self.recent.push(mark.recent, frame, usize::MAX);
+            mark.recent = self.recent.push(&entry(mark.recent, frame, usize::MAX));
         }
         if wanted {
             conn.trace.recording = true;
@@ -116,15 +116,15 @@ impl Tracer {
     fn tell_the_past(&self, conn: &Conn) {
         let mut after_hole = false;
         for (ring, latest) in [(&self.first, conn.trace.first), (&self.recent, conn.trace.recent)] {
-            let (places, cut) = chain(ring, latest);
+            let (places, cut) = ring.latest_first(latest);
             after_hole |= cut;
             for entry in places.iter().rev().filter_map(|place| ring.get(*place)) {
                 let packet = KeptPacket {
                     id: conn.id,
                     why: conn.marks.recorded_because,
                     at: entry.at,
-                    link: entry.link,
-                    wire_len: entry.wire_len,
+                    link: LINKS.get(usize::from(entry.kind)).copied().unwrap_or(Link::Ethernet),
+                    wire_len: entry.full_len,
                     after_hole: std::mem::take(&mut after_hole),
                     bytes: entry.bytes.into(),
                 };
@@ -134,15 +134,13 @@ impl Tracer {
     }
 }
 
-/// The places of a connection's frames, newest first, and whether older ones have given way.
-fn chain(ring: &Ring, latest: Place) -> (Vec<Place>, bool) {
-    let mut places = Vec::new();
-    let mut place = latest;
-    while let Some(entry) = ring.get(place) {
-        places.push(place);
-        place = entry.previous;
-    }
-    (places, place != 0)
+/// The links, by the number that stands for them in the ring.
+const LINKS: [Link; 5] = [Link::Ethernet, Link::RawIp, Link::LinuxSll, Link::LinuxSll2, Link::Null];
+
+fn entry<'a>(previous: Place, frame: &Frame<'a>, most: usize) -> Entry<'a> {
+    let kind = LINKS.iter().position(|link| *link == frame.link).unwrap_or(0) as u8;
+    let bytes = frame.bytes.get(..most).unwrap_or(frame.bytes);
+    Entry { previous, at: frame.at, kind, full_len: frame.wire_len as u32, bytes }
 }
 
 #[cfg(test)]
@@ -150,7 +148,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::capture::Link;
     use crate::flow::key::Transport;
     use crate::outbox::{Inbox, WhenFull, outbox};
     use crate::record::Content;
@@ -174,6 +171,7 @@ mod tests {
                         told.push(char::from(packet.bytes[0]));
                     }
                     Kept::End(_) => told.push('.'),
+                    Kept::Line(line) => panic!("{line:?}"),
                 },
                 other => panic!("{other:?}"),
             }

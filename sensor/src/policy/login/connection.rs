@@ -34,6 +34,9 @@ impl Policy {
     /// The session's connection is gone: the manual forgets the session here, and only when the connection ended well.
     pub(in crate::policy) fn login_ended(&mut self, seen: &mut Seen<'_>) {
         self.waits_in_vain(seen);
+        if session(seen.conn).is_some() {
+            self.end_transcript(seen);
+        }
         self.log_session(seen);
     }
 

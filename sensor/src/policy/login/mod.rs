@@ -11,6 +11,7 @@ mod patterns;
 mod record;
 mod rsh;
 mod session;
+mod transcript;
 mod trouble;
 
 #[cfg(test)]
@@ -58,6 +59,7 @@ impl LoginPolicy {
 
 impl Policy {
     pub(super) fn login_event(&mut self, seen: &mut Seen<'_>, event: &LoginEvent<'_>) {
+        self.transcribe(seen, event);
         match *event {
             LoginEvent::LoginFailure(ref attempt) => self.login_failure(seen, attempt),
             LoginEvent::LoginSuccess(ref attempt) => self.login_success(seen, attempt),

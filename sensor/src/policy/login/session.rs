@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::flow::Conn;
 use crate::policy::Session;
+use crate::trace::LineMark;
 
 /// Bytes kept of a user's name, and of a terminal's.
 pub(super) const NAME_BYTES: usize = 128;
@@ -22,6 +23,8 @@ pub struct LoginSession {
     pub(super) terminal: Option<Box<[u8]>>,
     /// What most sessions never need.
     pub(super) rare: Option<Box<Rare>>,
+    /// Where its lines are, should they be wanted.
+    pub(super) transcript: LineMark,
     /// Server lines that were not empty.
     pub(super) output_lines: u32,
     /// Client lines after the login.

@@ -1,11 +1,11 @@
 //! Records become lines of logs. Only this folder knows formats.
 
 mod community;
-mod escape;
+pub(crate) mod escape;
 mod eve;
 mod file;
 mod json;
-mod plain;
+pub(crate) mod plain;
 mod reserve;
 mod tsv;
 
