@@ -2,13 +2,15 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Sender, channel};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 use portreeve_tests::expect::Logs;
 use portreeve_tests::host::connect_here;
 use portreeve_tests::lab::Lab;
+use portreeve_tests::process::are_installed;
 use portreeve_tests::sensor::{self, Sensor};
 use serde_json::Value;
 
@@ -85,6 +87,43 @@ fn what_is_not_to_be_terminated_lives_and_the_notice_says_so() {
 }
 
 #[test]
+fn a_forbidden_user_is_thrown_out_of_an_ftp_session() {
+    if !are_installed(&["curl"]) {
+        return;
+    }
+    let Some((_lab, client)) = server_and_client() else { return };
+    let log_in = || {
+        let listener = TcpListener::bind((SERVER[0], 21)).expect("a listener");
+        let curl = || Command::new("curl").args(["-sS", "--max-time", "10", "ftp://rewt:secret@10.0.0.1/"]).output();
+        let client = client.start(move || curl().expect("curl runs"));
+        let (mut session, _) = listener.accept().expect("a client");
+        session.write_all(b"220 ready\r\n").expect("it listens");
+        assert!(said(&mut session).starts_with("USER rewt"));
+        (session, client)
+    };
+    // curl's exit status: 56 is a connection that broke, 67 a login that was refused.
+    let mut sensor = start(&["--mode", "host", "--set", "respond.enabled=true"]);
+    sensor.wait_until_watching();
+    let (session, curl) = log_in();
+    assert_reset(&session, "the server");
+    assert_eq!(curl.recv().expect("it ends").status.code(), Some(56), "and the client");
+    let (summary, logs) = sensor.stop();
+    assert_eq!(notices(&summary), [("TerminatingConnection".into(), 1)]);
+    assert_eq!(acts(&logs)[0]["outcome"], "sent");
+
+    let mut sensor = start(&["--mode", "host"]);
+    sensor.wait_until_watching();
+    let (mut session, curl) = log_in();
+    session.write_all(b"331 password\r\n").expect("it listens");
+    assert!(said(&mut session).starts_with("PASS secret"));
+    session.write_all(b"530 no\r\n").expect("it listens");
+    assert_eq!(curl.recv().expect("it ends").status.code(), Some(67), "an ordinary end");
+    let (summary, logs) = sensor.stop();
+    assert_eq!(notices(&summary), [("TerminatingConnectionIgnored".into(), 1)]);
+    assert!(acts(&logs).is_empty());
+}
+
+#[test]
 fn from_a_tap_frames_of_our_own_reset_both_ends() {
     let Some(lab) = sensor::is_built().then(Lab::enter).flatten() else { return };
     let (server, client) = (Host::new(), Host::new());
@@ -137,10 +176,15 @@ impl Host {
 
     /// Does something there.
     fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
+        self.start(job).recv().expect("it is done")
+    }
+
+    /// The same without waiting for it.
+    fn start<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
         let (tell, told) = channel();
         let job = move || tell.send(job()).expect("somebody waits");
         self.jobs.send(Box::new(job)).expect("the thread lives");
-        told.recv().expect("it is done")
+        told
     }
 }
 
@@ -179,6 +223,14 @@ fn assert_reset(mut end: &TcpStream, what: &str) {
             }
         }
     }
+}
+
+/// What comes next.
+fn said(end: &mut TcpStream) -> String {
+    end.set_read_timeout(Some(PATIENCE)).expect("a limit to waiting");
+    let mut bytes = [0; 512];
+    let length = end.read(&mut bytes).expect("something comes");
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
 /// The lines of respond.log.
