@@ -22,7 +22,7 @@ use crate::flow::shard::Shard;
 use crate::outbox::{WhenFull, outbox};
 use crate::policy::{Neighbours, Policy};
 use crate::record::LogName;
-use crate::respond::{Requests, Responder};
+use crate::respond::{Requests, Resetter};
 use crate::stats::WorkerStats;
 use crate::summary::{Ledger, Took};
 use crate::sys;
@@ -127,7 +127,7 @@ fn respond(settings: &Settings, collector: &mut Collector) -> Result<Option<Requ
     }
     let (outbox, inbox) = outbox(settings.limits.responses_waiting, WhenFull::Drop, Arc::default());
     collector.listen_to(inbox);
-    Responder::open(settings, outbox)?.start().map(Some)
+    Resetter::open(settings, outbox)?.start(settings.limits.responses_waiting).map(Some)
 }
 
 impl<S> Running<S> {

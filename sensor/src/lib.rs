@@ -30,6 +30,9 @@
 //!   -> sinks              zeek json or tsv, eve         record/sinks/
 //! ```
 //!
+//! Where policy terminates a connection, its worker asks the thread of [`respond`], through a bounded queue and without waiting, for RSTs to
+//! both ends; that thread alone sends anything, and only if that is switched on. It tells the collector what became of each request.
+//!
 //! # Sharding
 //!
 //! A shard is chosen by a symmetric, seeded hash of the two addresses, and by nothing else: both directions, all fragments, an FTP

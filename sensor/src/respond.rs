@@ -86,40 +86,32 @@ impl Drop for Requests {
 
 /// The thread before it runs.
 #[derive(Debug)]
-pub struct Responder {
-    resetter: Resetter<Sockets>,
-    outbox: Outbox,
-    waiting: usize,
-}
-
-/// What carries requests out.
-#[derive(Debug)]
-struct Resetter<W> {
+pub struct Resetter<W = Sockets> {
     settings: RespondSettings,
     way: W,
     rate: Rate,
+    outbox: Outbox,
 }
 
-impl Responder {
+impl Resetter {
     /// Opens what is sent through. What is done is told to `outbox`.
     ///
     /// # Errors
     /// The interface is not there or is down, or this process may not send packets of its own making.
     pub fn open(settings: &Settings, outbox: Outbox) -> Result<Self> {
         let way = Sockets::open(&settings.respond, settings.capture.mode)?;
-        let resetter = Resetter::new(settings.respond.clone(), way);
-        Ok(Responder { resetter, outbox, waiting: settings.limits.responses_waiting })
+        Ok(Resetter::new(settings.respond.clone(), way, outbox))
     }
 
-    /// Starts the thread; it ends when every clone of what this returns is gone.
+    /// Starts the thread, for which so many requests may wait; it ends when every clone of what this returns is gone.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(self) -> Result<Requests> {
-        let queue = Arc::new(ArrayQueue::new(self.waiting.max(1)));
+    pub fn start(self, waiting: usize) -> Result<Requests> {
+        let queue = Arc::new(ArrayQueue::new(waiting.max(1)));
         let waiting = Arc::clone(&queue);
-        let thread = thread::Builder::new().name("responder".to_owned()).spawn(move || self.run(&waiting));
-        let thread = thread.map_err(|why| Error::new("start the responder's thread", why))?.thread().clone();
+        let thread = thread::Builder::new().name("resetter".to_owned()).spawn(move || self.run(&waiting));
+        let thread = thread.map_err(|why| Error::new("start the thread that sends RSTs", why))?.thread().clone();
         Ok(Requests::to(queue, thread))
     }
 
@@ -128,7 +120,7 @@ impl Responder {
         loop {
             let last = Arc::strong_count(waiting) == 1;
             while let Some(request) = waiting.pop() {
-                let record = self.resetter.respond(&request, since.elapsed());
+                let record = self.respond(&request, since.elapsed());
                 self.outbox.push(Message::record(request.at, record));
             }
             if last {
@@ -140,8 +132,8 @@ impl Responder {
 }
 
 impl<W: Way> Resetter<W> {
-    fn new(settings: RespondSettings, way: W) -> Self {
-        Resetter { rate: Rate::new(settings.rate, settings.burst), settings, way }
+    fn new(settings: RespondSettings, way: W, outbox: Outbox) -> Self {
+        Resetter { rate: Rate::new(settings.rate, settings.burst), settings, way, outbox }
     }
 
     /// Carries out one request, `now` after the start, and says what became of it.
@@ -229,6 +221,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::outbox::{WhenFull, outbox};
     use crate::record::samples;
 
     /// Notes what would be sent; sends nothing to a host that it cannot reach.
@@ -250,7 +243,8 @@ mod tests {
     }
 
     fn resetter(settings: RespondSettings) -> Resetter<Notebook> {
-        Resetter::new(settings, Notebook::default())
+        let (outbox, _) = outbox(0, WhenFull::Drop, Arc::default());
+        Resetter::new(settings, Notebook::default(), outbox)
     }
 
     fn request(orig: Sent, resp: Sent) -> Request {

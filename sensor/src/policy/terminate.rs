@@ -1,4 +1,4 @@
-//! Terminating a connection: what is decided, and what is said of it. The RSTs themselves are the responder's.
+//! Terminating a connection: what is decided, and what is said of it. RSTs themselves are sent elsewhere: [`crate::respond`].
 
 use super::notice::About;
 use super::words::text;

@@ -106,7 +106,6 @@ macro_rules! logs {
         /// A record on its way to a log.
         #[derive(Clone, PartialEq, Debug)]
         #[expect(missing_docs, reason = "each variant is its record")]
-        #[expect(clippy::large_enum_variant, reason = "records travel by value: a box would be an allocation for each, freed by another thread")]
         pub enum Record { $($log($record)),+ }
 
         /// A log, without its contents: what counts are kept by.

@@ -16,7 +16,7 @@ use crate::packet::forge::{LinkHeader, Reset};
 use crate::sys::PacketSocket;
 
 /// What sends RSTs: sockets, or a test's notebook.
-pub(super) trait Way {
+pub trait Way {
     /// The interface, if one was chosen.
     fn interface(&self) -> Option<&str>;
 
@@ -26,7 +26,7 @@ pub(super) trait Way {
 
 /// Sockets, and the name of the interface if one was chosen.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub struct Sockets {
     socket: Socket,
     interface: Option<String>,
     packet: Vec<u8>,

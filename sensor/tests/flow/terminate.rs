@@ -78,7 +78,7 @@ fn a_request_that_finds_no_room_is_counted() {
 }
 
 #[test]
-fn without_a_responder_nothing_is_asked_for() {
+fn without_anybody_to_send_them_nothing_is_asked_for() {
     let mut talk = Talk::new();
     talk.lab.shard.handler().verdict = Verdict::TERMINATE;
     talk.handshake();
