@@ -118,7 +118,7 @@ define::record! {
         password: Option<Text>,
         kind of "enum": &'static str,
         state of "enum": &'static str,
-        confidence of "enum": &'static str,
+        confidence of "enum": Option<&'static str>,
         auth_skipped: bool,
         encrypted: bool,
         terminal: Option<Text>,

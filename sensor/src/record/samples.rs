@@ -89,7 +89,7 @@ pub fn login() -> LoginRecord {
         password: None,
         kind: "attempt",
         state: "LOGGED_IN",
-        confidence: "high",
+        confidence: Some("high"),
         auth_skipped: false,
         encrypted: false,
         terminal: Some(Text::from("vt100")),

@@ -66,7 +66,8 @@ impl Policy {
     /// The client went away before the server decided. The manual takes this for a success.
     pub(super) fn login_incomplete(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         remember(seen, attempt);
-        if self.edit_and_check_user(seen, Name::of(attempt), Light::Failed, (b"incomplete/", b"")) {
+        let named = attempt.user != b"<none>";
+        if named && self.edit_and_check_user(seen, Name::of(attempt), Light::Failed, (b"incomplete/", b"")) {
             self.sensitive_login(seen, attempt.client_user, 3);
         }
         self.log_attempt(seen, attempt, Attempt::Incomplete);

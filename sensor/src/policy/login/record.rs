@@ -27,7 +27,7 @@ impl Policy {
         record.ts = seen.now;
         record.success = ended == Attempt::Success;
         record.kind = "attempt";
-        record.confidence = confidence(attempt, record.confused);
+        record.confidence = Some(confidence(attempt, record.confused));
         record.password = match attempt.password {
             b"<none>" => None,
             b"" | b"<timeout>" => Some(self.text(attempt.password)),
@@ -98,12 +98,16 @@ pub(super) fn is_certain(attempt: &LoginAttempt<'_>) -> bool {
     attempt.decided.is_certain() && attempt.user != b"<none>" && !attempt.user_secret
 }
 
-fn session_confidence(session: &LoginSession, state: LoginState) -> &'static str {
-    if session.was_confused || state == LoginState::Confused {
+/// The same of a session: of its latest attempt, if there was any.
+fn session_confidence(session: &LoginSession, state: LoginState) -> Option<&'static str> {
+    if session.attempts == 0 {
+        return None;
+    }
+    Some(if session.was_confused || state == LoginState::Confused {
         "low"
     } else if session.certain {
         "high"
     } else {
         "medium"
-    }
+    })
 }
