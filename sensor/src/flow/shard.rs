@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use portreeve_ebpf::address::shard_of;
 
-use super::Conn;
 use super::connection::{Connection, Fate};
 use super::fragments::{Fragments, Outcome};
-use super::key::{Direction, FlowKey, Transport};
+use super::key::{FlowKey, Transport};
 use super::pool::Pool;
 use super::ports::WatchedPorts;
 use super::subject::Shared;
-use super::table::{Hashed, SlotId, Table};
+use super::table::{SlotId, Table};
 use super::wheel::Wheel;
-use crate::analyzers::{AnyAnalyzer, Service};
 use crate::capture::{Frame, Gate};
 use crate::config::{DialogueSets, PortTable, Settings, seconds};
-use crate::event::{ConnectionEvent, Handler};
+use crate::event::Handler;
 use crate::packet::{self, Body, Datagram, Fragment, Ip, Packet, Reason, Refused, Segment};
-use crate::record::ConnId;
 use crate::respond::Requests;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
@@ -43,6 +40,8 @@ macro_rules! shared {
         }
     };
 }
+
+mod opening;
 
 /// The shard of one worker.
 #[derive(Debug)]
@@ -272,124 +271,6 @@ impl<H: Handler> Shard<H> {
         }
         self.wheel.schedule(id, connection.due(&self.settings.timeouts));
         true
-    }
-
-    /// The connection of a packet: the one that is there (unless its time was over before this packet), or a new one.
-    fn find_or_open(
-        &mut self,
-        at: Timestamp,
-        key: FlowKey,
-        segment: Option<&Segment<'_>>,
-        gate: &mut dyn Gate,
-    ) -> Option<(SlotId, Direction)> {
-        let ports = &self.ports;
-        let watched = ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some();
-        if !watched && self.unwatched == 0 && !self.is_expected(at, &key) {
-            return None;
-        }
-        let hashed = self.table.hash(key);
-        if let Some((id, direction)) = self.table.find(&hashed)
-            && self.still_lives(id, at, gate)
-            && !self.is_reused(id, at, segment, gate)
-        {
-            return Some((id, direction));
-        }
-        if !watched && !self.is_expected(at, &key) {
-            return None;
-        }
-        self.open(at, &hashed, segment, gate)
-    }
-
-    fn is_expected(&mut self, at: Timestamp, key: &FlowKey) -> bool {
-        self.handler.expected(at, key).is_some() || self.handler.expected(at, &key.reverse()).is_some()
-    }
-
-    /// Runs what was due before this packet came; `false` if that was the end of the connection.
-    fn still_lives(&mut self, id: SlotId, at: Timestamp, gate: &mut dyn Gate) -> bool {
-        let Some(connection) = self.table.get_mut(id) else { return false };
-        if connection.due(&self.settings.timeouts) > at {
-            return true;
-        }
-        let mut shared = shared!(self, at, gate);
-        let fate = connection.run_deadlines(at, &mut shared);
-        let now = shared.now;
-        if fate == Fate::Over {
-            self.drop_connection(id, now, gate);
-        }
-        fate == Fate::Lives
-    }
-
-    /// Whether a SYN begins the next connection between the same ports; if so, the old one is over.
-    fn is_reused(&mut self, id: SlotId, at: Timestamp, segment: Option<&Segment<'_>>, gate: &mut dyn Gate) -> bool {
-        let Some(segment) = segment.filter(|segment| segment.flags.syn) else { return false };
-        let Some(connection) = self.table.get_mut(id) else { return false };
-        let reused = connection.is_reused_by(&mut shared!(self, at, gate), segment);
-        if reused {
-            self.drop_connection(id, at, gate);
-        }
-        reused
-    }
-
-    fn open(
-        &mut self,
-        at: Timestamp,
-        hashed: &Hashed,
-        segment: Option<&Segment<'_>>,
-        gate: &mut dyn Gate,
-    ) -> Option<(SlotId, Direction)> {
-        if let Some(victim) = self.table.victim()
-            && self.still_lives(victim, at, gate)
-        {
-            self.stats.counters.connections_evicted.inc();
-            self.drop_connection(victim, at, gate);
-        }
-        let sent = hashed.key();
-        let flipped = self.is_from_responder(at, &sent, segment);
-        let key = if flipped { sent.reverse() } else { sent };
-        let service = self.service(at, &key);
-        let mut conn = Conn::new(ConnId { uid: key.uid(self.settings.seed, at), key }, at);
-        conn.service = service.filter(|service| service.is_announced());
-        if flipped {
-            conn.history.push(b'^');
-        }
-        if let Some(tracer) = &self.tracer {
-            conn.trace = tracer.mark(service);
-        }
-        let timeouts = &self.settings.timeouts;
-        let inactivity = match key.transport {
-            Transport::Tcp => seconds(timeouts.tcp_inactivity_timeout),
-            Transport::Udp => seconds(timeouts.udp_inactivity_timeout),
-        };
-        let analyzer = service.map(AnyAnalyzer::new);
-        let watched = self.is_watched(&key);
-        let tcp = (key.transport == Transport::Tcp).then(|| self.pool.take_tcp(watched));
-        let mut connection = Connection::new(conn, analyzer, tcp, inactivity);
-        let mut shared = shared!(self, at, gate);
-        connection.subject.raise(&mut shared, ConnectionEvent::NewConnection);
-        let id = self.table.insert(hashed, connection)?;
-        self.unwatched += usize::from(!watched);
-        self.stats.counters.connections_opened.inc();
-        self.stats.counters.connections_open.set(self.table.len() as u64);
-        Some((id, if flipped { Direction::FromResp } else { Direction::FromOrig }))
-    }
-
-    /// Whether a packet that opens a connection was sent by its responder: the other side's first packet was not seen.
-    fn is_from_responder(&mut self, at: Timestamp, sent: &FlowKey, segment: Option<&Segment<'_>>) -> bool {
-        if segment.is_some_and(|segment| segment.flags.syn && !segment.flags.ack) {
-            return false;
-        }
-        self.service(at, &sent.reverse()).is_some() && self.service(at, sent).is_none()
-    }
-
-    /// What the responder of this connection is expected to speak.
-    fn service(&mut self, at: Timestamp, key: &FlowKey) -> Option<Service> {
-        let watched = self.ports.get(key.transport, key.resp_p);
-        watched.or_else(|| self.handler.expected(at, key))
-    }
-
-    fn is_watched(&self, key: &FlowKey) -> bool {
-        let ports = &self.ports;
-        ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some()
     }
 
     fn look_at_timers(&mut self, now: Timestamp, gate: &mut dyn Gate) {
