@@ -64,6 +64,9 @@ pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option
     if from.watched | from.expected | to.watched | to.expected {
         return None;
     }
+    if matches!(transport, Transport::Tcp) && is_control(frame, &packet) && has_company(tables) {
+        return None;
+    }
     Some(Decision { packet, counter: Counter::NoMatch, hash: 0 })
 }
 
@@ -71,7 +74,7 @@ pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option
 #[inline(always)]
 pub fn examine<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Decision {
     let packet = parse::parse(frame);
-    let ports = Ends::of(&packet, tables);
+    let ports = Ends::of(frame, &packet, tables);
     if let Some(counter) = at_a_glance(&packet, &ports, tables.rules()) {
         return Decision { packet, counter, hash: 0 };
     }
@@ -97,12 +100,15 @@ struct Ends {
     transport: Transport,
     watched: bool,
     expected: [bool; 2],
+    /// It opens or closes a connection, and there are hosts of which all such segments are wanted.
+    accompanied: bool,
 }
 
 impl Ends {
     #[inline(always)]
-    fn of<T: Tables>(packet: &Packet, tables: &mut T) -> Self {
-        let mut ends = Ends { any: false, transport: Transport::Tcp, watched: false, expected: [false; 2] };
+    fn of<B: Bytes + ?Sized, T: Tables>(frame: &B, packet: &Packet, tables: &mut T) -> Self {
+        let mut ends =
+            Ends { any: false, transport: Transport::Tcp, watched: false, expected: [false; 2], accompanied: false };
         if packet.status != Status::Complete || packet.fragment == Fragment::Later {
             return ends;
         }
@@ -116,6 +122,7 @@ impl Ends {
         ends.any = true;
         ends.watched = from.watched | to.watched;
         ends.expected = [from.expected, to.expected];
+        ends.accompanied = matches!(ends.transport, Transport::Tcp) && is_control(frame, packet) && has_company(tables);
         ends
     }
 }
@@ -162,11 +169,16 @@ impl Found {
 
     #[inline(always)]
     fn expected<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> Counter {
+        // One key for all lookups: the kernel program's stack has no room for more.
+        let mut key = Endpoint::company(self.hash);
+        if self.ports.accompanied && tables.expectation(&key).is_some() {
+            return Counter::Expected;
+        }
         let mut mode = None;
         for ((expected, address), port) in self.ports.expected.iter().zip(self.pair).zip(self.packet.ports) {
             if mode.is_none() && *expected {
-                let endpoint = Endpoint::new(self.ports.transport, address, port);
-                mode = tables.expectation(&endpoint).map(|expectation| expectation.mode);
+                key = Endpoint::new(self.ports.transport, address, port);
+                mode = tables.expectation(&key).map(|expectation| expectation.mode);
             }
         }
         match mode {
@@ -187,15 +199,9 @@ impl Found {
         tables.bypass(&connection, 0, traffic) || tables.bypass(&connection.swapped(), 1, traffic)
     }
 
-    /// Whether this is a TCP segment that opens or closes its connection. One whose flags are cut off is taken for such a segment:
-    /// it comes up.
     #[inline(always)]
     fn is_control<B: Bytes + ?Sized>(&self, frame: &B) -> bool {
-        self.ports.transport == Transport::Tcp
-            && match frame.part::<14>(self.packet.l4) {
-                Some(&[.., flags]) if self.packet.l4 + 14 <= self.packet.end => flags & CONTROL != 0,
-                _ => true,
-            }
+        self.ports.transport == Transport::Tcp && is_control(frame, &self.packet)
     }
 
     #[inline(always)]
@@ -236,7 +242,7 @@ fn at_a_glance(packet: &Packet, ports: &Ends, rules: Rules) -> Option<Counter> {
         _ if rules.has(Rules::UNPARSED) => return None,
         status => return Some(dropped(status)),
     }
-    if is_tunnel(packet, rules) || ports.watched | ports.expected[0] | ports.expected[1] {
+    if is_tunnel(packet, rules) || ports.watched | ports.expected[0] | ports.expected[1] | ports.accompanied {
         return None;
     }
     if ports.any {
@@ -256,6 +262,21 @@ fn may_matter(packet: &Packet, rules: Rules) -> bool {
         (Network::V4, _) => matches!(packet.protocol, protocol::TCP | protocol::UDP | protocol::AUTHENTICATION),
         _ => true,
     }
+}
+
+/// Whether a TCP segment opens or closes its connection. One whose flags are cut off is taken for such a segment: it comes up.
+#[inline(always)]
+fn is_control<B: Bytes + ?Sized>(frame: &B, packet: &Packet) -> bool {
+    match frame.part::<1>(packet.l4 + 13) {
+        Some(&[flags]) if packet.l4 + 14 <= packet.end => flags & CONTROL != 0,
+        _ => true,
+    }
+}
+
+/// Whether there are hosts of which every segment that opens or closes a connection is wanted: port 0 stands for it.
+#[inline(always)]
+fn has_company<T: Tables>(tables: &mut T) -> bool {
+    tables.interest(Transport::Tcp, 0).expected
 }
 
 #[inline(always)]

@@ -12,6 +12,13 @@ pub trait Gate {
     /// Takes an expectation back.
     fn unexpect(&mut self, expectation: Expectation);
 
+    /// Lets SYN, FIN and RST between two hosts in, whatever their ports: one tells the other where to connect, and what it says is
+    /// understood only after the first segment may have come.
+    fn accompany(&mut self, hosts: [IpAddr; 2]);
+
+    /// Ends [`Gate::accompany`].
+    fn leave(&mut self, hosts: [IpAddr; 2]);
+
     /// Keeps the payload of this connection out from now on; its SYN, FIN and RST still come.
     fn bypass(&mut self, key: &FlowKey, why: BypassReason);
 

@@ -1,10 +1,17 @@
 //! The gate of AF_XDP: requests go straight into the kernel program's maps.
 
 use std::io;
+use std::net::IpAddr;
+
+use portreeve_ebpf::tables;
 
 use super::{BypassReason, Bypassed, Expectation, Gate};
 use crate::flow::key::FlowKey;
 use crate::kernel::KernelTables;
+
+/// What is wanted of two hosts that somebody accompanies.
+const CONTROL: tables::Expectation =
+    tables::Expectation { why: tables::Expectation::FTP_DATA, mode: tables::Expectation::CONTROL_ONLY };
 
 /// One worker's handle to the kernel program's tables. An expectation of one worker holds for all, because they share the maps.
 pub struct KernelGate {
@@ -42,6 +49,18 @@ impl Gate for KernelGate {
 
     fn unexpect(&mut self, expectation: Expectation) {
         let result = self.tables.forget(&expectation.endpoint());
+        self.note(result);
+    }
+
+    fn accompany(&mut self, hosts: [IpAddr; 2]) {
+        let company = self.tables.company(hosts.map(Into::into));
+        let result = self.tables.expect(&company, CONTROL);
+        self.note(result);
+    }
+
+    fn leave(&mut self, hosts: [IpAddr; 2]) {
+        let company = self.tables.company(hosts.map(Into::into));
+        let result = self.tables.forget(&company);
         self.note(result);
     }
 

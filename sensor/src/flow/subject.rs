@@ -154,6 +154,10 @@ mod tests {
     impl Gate for NoGate {
         fn expect(&mut self, _expectation: Expectation) {}
         fn unexpect(&mut self, _expectation: Expectation) {}
+        fn accompany(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+
+        fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+
         fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
         fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
             Bypassed { packets: [1, 2], bytes: [100, 200], payload: [0, 80] }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::{Ebpf, Pod};
 use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
-use portreeve_ebpf::{Bypassed, Connection, Endpoint, Expectation, PortWord, Ports, names, pair_hash};
+use portreeve_ebpf::{Address, Bypassed, Connection, Endpoint, Expectation, PortWord, Ports, names, pair_hash};
 
 use super::{Chain, Plan, REBUILD, Wire};
 use crate::error::{Error, Result};
@@ -51,6 +51,12 @@ impl KernelTables {
             self.slot(connection, 1)?;
         }
         Ok(())
+    }
+
+    /// The endpoint that stands for two hosts of which every segment that opens or closes a connection is wanted.
+    pub fn company(&self, hosts: [Address; 2]) -> Endpoint {
+        let [a, b] = hosts;
+        Endpoint::company(pair_hash(self.shared.seed, a, b))
     }
 
     /// What the kernel has counted of a bypassed connection so far.

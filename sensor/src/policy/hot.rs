@@ -28,6 +28,8 @@ pub(super) mod judged {
     pub const ADDRESSES: u32 = 32;
     /// Not a judgement about the connection, but of which kind it is: FTP data from the server's data port.
     pub const FROM_DATA_PORT: u32 = 64;
+    /// The bytes of an FTP data connection have been told.
+    pub const TRANSFERRED: u32 = 128;
 }
 
 impl Policy {

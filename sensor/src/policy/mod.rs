@@ -234,6 +234,7 @@ impl Handler for Policy {
     fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate) {
         self.portmap.settle(self.now, gate, &self.stats);
         self.ftp_data.settle(now, gate, &self.stats);
+        self.write_released_transfers();
         let forgotten = self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten();
         self.stats.counters.policy_forgotten.set(forgotten);
     }
@@ -241,6 +242,10 @@ impl Handler for Policy {
 
 impl Policy {
     fn connection_event(&mut self, seen: &mut Seen<'_>, event: ConnectionEvent) {
+        let over = matches!(event, ConnectionEvent::ConnectionFinished | ConnectionEvent::ConnectionReset);
+        if over && seen.conn.service == Some(Service::FtpData) {
+            self.data_connection_finished(seen);
+        }
         match event {
             ConnectionEvent::ConnectionEstablished => self.connection_established(seen),
             ConnectionEvent::ConnectionAttempt => self.connection_attempt(seen),

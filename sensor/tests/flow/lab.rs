@@ -70,6 +70,10 @@ impl Gate for Remembering {
 
     fn unexpect(&mut self, _expectation: Expectation) {}
 
+    fn accompany(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+
+    fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+
     fn bypass(&mut self, key: &FlowKey, _why: BypassReason) {
         self.bypassed.push(*key);
     }

@@ -4,6 +4,7 @@ mod cache;
 mod shards;
 mod view;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,9 +55,13 @@ impl HostFilter {
     }
 }
 
-impl Gate for HostFilter {
-    fn expect(&mut self, expectation: Expectation) {
-        let (endpoint, wanted) = (expectation.endpoint(), expectation.wanted());
+impl HostFilter {
+    fn company(&self, hosts: [IpAddr; 2]) -> Endpoint {
+        let [a, b] = hosts.map(Into::into);
+        Endpoint::company(contract::pair_hash(self.tables.options.seed, a, b))
+    }
+
+    fn begin(&mut self, endpoint: Endpoint, wanted: contract::Expectation) {
         match self.tables.expectations.insert(endpoint, wanted) {
             Some((old, _)) if old == endpoint => return,
             Some((old, _)) => {
@@ -68,11 +73,29 @@ impl Gate for HostFilter {
         self.tables.expect_port(&endpoint, 1);
     }
 
-    fn unexpect(&mut self, expectation: Expectation) {
-        let endpoint = expectation.endpoint();
-        if self.tables.expectations.remove(&endpoint).is_some() {
-            self.tables.expect_port(&endpoint, -1);
+    fn end(&mut self, endpoint: &Endpoint) {
+        if self.tables.expectations.remove(endpoint).is_some() {
+            self.tables.expect_port(endpoint, -1);
         }
+    }
+}
+
+impl Gate for HostFilter {
+    fn expect(&mut self, expectation: Expectation) {
+        self.begin(expectation.endpoint(), expectation.wanted());
+    }
+
+    fn unexpect(&mut self, expectation: Expectation) {
+        self.end(&expectation.endpoint());
+    }
+
+    fn accompany(&mut self, hosts: [IpAddr; 2]) {
+        let mode = contract::Expectation::CONTROL_ONLY;
+        self.begin(self.company(hosts), contract::Expectation { why: contract::Expectation::FTP_DATA, mode });
+    }
+
+    fn leave(&mut self, hosts: [IpAddr; 2]) {
+        self.end(&self.company(hosts));
     }
 
     fn bypass(&mut self, key: &FlowKey, why: BypassReason) {

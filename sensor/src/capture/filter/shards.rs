@@ -1,5 +1,6 @@
 //! One filter per shard, and how what one of them expects reaches the others.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
@@ -82,6 +83,14 @@ impl Gate for ShardFilter {
     fn unexpect(&mut self, expectation: Expectation) {
         self.filter.unexpect(expectation);
         self.tell_others(Request::Unexpect(expectation));
+    }
+
+    fn accompany(&mut self, hosts: [IpAddr; 2]) {
+        self.filter.accompany(hosts);
+    }
+
+    fn leave(&mut self, hosts: [IpAddr; 2]) {
+        self.filter.leave(hosts);
     }
 
     fn bypass(&mut self, key: &FlowKey, why: BypassReason) {

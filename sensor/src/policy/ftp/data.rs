@@ -1,17 +1,22 @@
 //! FTP's data connections: which are expected because of what a session said, which have come, and from whom.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use super::expected::{Answer, Place};
 use crate::event::Verdict;
+use crate::flow::Conn;
 use crate::policy::hot::judged;
 use crate::policy::notice::{About, Decision};
 use crate::policy::words::put;
 use crate::policy::{Note, Policy, Seen};
-use crate::record::ConnId;
+use crate::record::{ConnId, FtpRecord, Message};
+use crate::time::Timestamp;
 
+/// Commands that are answered over a data connection.
+pub(super) const TRANSFERS: [&[u8]; 7] = [b"RETR", b"STOR", b"STOU", b"APPE", b"LIST", b"NLST", b"MLSD"];
 /// Endpoints of one session that are expected at a time: a client uses one, and a pipelining one hardly more.
 const AT_A_TIME: usize = 4;
 
@@ -20,6 +25,8 @@ const AT_A_TIME: usize = 4;
 pub struct DataChannel {
     /// The endpoints that were named last, the oldest first.
     named: SmallVec<[Place; AT_A_TIME]>,
+    /// Whether the last one is the server's.
+    passive: bool,
     /// Endpoints that were named since anybody connected to one.
     unused: u32,
     /// Whether the server's data port is watched because of this session.
@@ -57,11 +64,13 @@ impl Policy {
         data.named.retain(|named| *named != place);
         if data.named.len() >= AT_A_TIME {
             let oldest = data.named.remove(0);
-            data.unused = if self.ftp_data.forget(oldest, &control) { data.unused.saturating_add(1) } else { 0 };
+            data.unused =
+                if self.ftp_data.forget(seen.now, oldest, &control) { data.unused.saturating_add(1) } else { 0 };
         }
         let answer = self.ftp_data.expect(seen.now, place, host, &control, &self.stats);
         if answer == Answer::Expected {
             data.named.push(place);
+            data.passive = passive;
         }
         if answer == Answer::TooMany || data.unused == self.settings.limits.ftp_data_expected_per_session {
             data.unused = data.unused.saturating_add(1);
@@ -72,7 +81,7 @@ impl Policy {
     /// A session ends: what it still expects is not expected any more.
     pub(super) fn end_data_channel(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
         for place in data.named.drain(..) {
-            self.ftp_data.forget(place, &seen.conn.id);
+            self.ftp_data.forget(seen.now, place, &seen.conn.id);
         }
         if std::mem::take(&mut data.begun) {
             self.ftp_data.end_session(&seen.conn.id);
@@ -98,12 +107,61 @@ impl Policy {
         }
     }
 
+    /// Nothing more will come on a data connection. (Its state is kept a little longer.)
+    pub(in crate::policy) fn data_connection_finished(&mut self, seen: &mut Seen<'_>) {
+        if seen.conn.marks.judged & judged::TRANSFERRED == 0 {
+            seen.conn.marks.judged |= judged::TRANSFERRED;
+            // A file goes one way; what goes the other way is the handshake of TLS, if anything. Where the SYN-ACK was not seen, a size is
+            // not known.
+            let history = &seen.conn.history;
+            let begun = history.contains(b'h') || history.contains(b'H');
+            let bytes = begun.then_some(seen.conn.orig.size.max(seen.conn.resp.size));
+            self.ftp_data.finish_data(seen.now, place_of(seen.conn), bytes);
+        }
+    }
+
     /// A data connection's state is dropped.
     pub(in crate::policy) fn data_connection_remove(&mut self, seen: &mut Seen<'_>) {
+        self.data_connection_finished(seen);
+        self.ftp_data.end_data(seen.now, place_of(seen.conn));
+    }
+
+    /// A command that transfers was sent: it uses the endpoint that was named last, or, if there is none, the client's end of the control
+    /// connection (RFC 959 section 3.2).
+    pub(super) fn ftp_transfer_requested(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
         let key = &seen.conn.id.key;
-        let from_data_port = seen.conn.marks.judged & judged::FROM_DATA_PORT != 0;
-        let place = if from_data_port { Place::From(key.orig_h) } else { Place::To(key.resp_h, key.resp_p) };
-        self.ftp_data.end_data(place);
+        let (endpoint, passive) = match data.named.last() {
+            Some(Place::To(addr, port)) => ((*addr, *port), data.passive),
+            _ => ((key.orig_h, key.orig_p), false),
+        };
+        self.ftp_connection_expected(seen, data, endpoint, passive);
+    }
+
+    /// Writes the record of a transfer with what is known of its data connection. If the reply came before the end of that, the record
+    /// waits for it.
+    pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: FtpRecord) {
+        let Some(&place) = data.named.last() else { return self.write(now, record) };
+        let mut transferred = None;
+        if let (Place::To(addr, port), Some(known)) = (place, self.ftp_data.get_mut(&place)) {
+            record.data_passive = Some(data.passive);
+            record.data_orig_h = Some(known.host);
+            (record.data_resp_h, record.data_resp_p) = (Some(addr), Some(port));
+            transferred = known.transferred.take();
+        }
+        record.file_size = transferred.or(record.file_size);
+        let done = record.reply_code.is_some_and(|code| (200..300).contains(&code));
+        if transferred.is_none() && done && self.ftp_data.may_finish(place) {
+            let until = now + Duration::from_secs(self.settings.limits.ftp_transfer_seconds);
+            self.ftp_data.wait(now, place, until, Box::new(record));
+        } else {
+            self.write(now, record);
+        }
+    }
+
+    /// Writes what waited for a data connection.
+    pub(in crate::policy) fn write_released_transfers(&mut self) {
+        let outbox = &self.outbox;
+        self.ftp_data.released().for_each(|(at, row)| outbox.push(Message::record(at, *row)));
     }
 
     /// A host has connected in place of another. Those that are probably one machine with several addresses are excused.
@@ -130,6 +188,13 @@ impl Policy {
             Decision::Ignored => {}
         }
     }
+}
+
+/// The place that made this a data connection.
+fn place_of(conn: &Conn) -> Place {
+    let key = &conn.id.key;
+    let from_data_port = conn.marks.judged & judged::FROM_DATA_PORT != 0;
+    if from_data_port { Place::From(key.orig_h) } else { Place::To(key.resp_h, key.resp_p) }
 }
 
 /// Whether two hosts share a /16: the manual's guess at what belongs together. (Of IPv6, a /48 is what a site is given.)

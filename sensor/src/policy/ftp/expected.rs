@@ -14,7 +14,7 @@ use crate::analyzers::Service;
 use crate::capture::{Expectation, ExpectationMode, ExpectationReason, Gate};
 use crate::config::Settings;
 use crate::flow::key::{FlowKey, Transport};
-use crate::record::ConnId;
+use crate::record::{ConnId, FtpRecord};
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
@@ -58,13 +58,17 @@ pub struct Expected {
     /// Sessions that expect it still: one, unless it is a server's data port.
     claims: u32,
     /// Data connections there.
-    open: u32,
+    pub(super) open: u32,
     /// Whether anybody has connected since it was named.
-    used: bool,
+    pub(super) used: bool,
     /// Whether a session of this worker named it.
     own: bool,
     /// Whether the capture filter was asked for it.
     asked: bool,
+    /// Bytes of the connection that ended last, until a record has told them.
+    pub transferred: Option<u64>,
+    /// The record of a transfer whose connection has not ended, and until when it waits.
+    pub(super) row: Option<(Timestamp, Box<FtpRecord>)>,
 }
 
 impl Expected {
@@ -85,27 +89,33 @@ pub enum Answer {
 /// Where this worker expects data connections.
 #[derive(Debug)]
 pub struct ExpectedData {
-    places: HashMap<Place, Expected>,
+    pub(super) places: HashMap<Place, Expected>,
     /// When each place is looked at again, roughly the earliest first.
     order: VecDeque<(Timestamp, Place)>,
     /// How many endpoints sessions with a server, and sessions of a client, have named.
     per_server: HashMap<IpAddr, usize>,
     per_client: HashMap<IpAddr, usize>,
+    /// Records that wait for the end of their data connections, the first to be given up first.
+    pub(super) waiting: VecDeque<(Timestamp, Place)>,
+    /// Records that wait no longer, and since when.
+    pub(super) released: Vec<(Timestamp, Box<FtpRecord>)>,
     /// Sessions between a client and a server.
     sessions: HashMap<(IpAddr, IpAddr), u32>,
     wanted: Vec<Place>,
     unwanted: Vec<Place>,
+    /// Hosts between which there are sessions since lately, or are none any more.
+    met: Vec<([IpAddr; 2], bool)>,
     neighbours: Neighbours,
     lifetime: Duration,
     mode: ExpectationMode,
-    most: Most,
+    pub(super) most: Most,
 }
 
 #[derive(Debug)]
-struct Most {
+pub(super) struct Most {
     per_server: usize,
     per_client: usize,
-    in_all: usize,
+    pub(super) in_all: usize,
 }
 
 impl ExpectedData {
@@ -116,9 +126,12 @@ impl ExpectedData {
             order: VecDeque::new(),
             per_server: HashMap::new(),
             per_client: HashMap::new(),
+            waiting: VecDeque::new(),
+            released: Vec::new(),
             sessions: HashMap::new(),
             wanted: Vec::new(),
             unwanted: Vec::new(),
+            met: Vec::new(),
             neighbours: Neighbours::default(),
             lifetime: Duration::from_secs(limits.ftp_data_expected_seconds),
             mode: match limits.ftp_data_payload_bytes {
@@ -162,6 +175,11 @@ impl ExpectedData {
         self.places.get(place)
     }
 
+    /// What is known of a place, to change it.
+    pub fn get_mut(&mut self, place: &Place) -> Option<&mut Expected> {
+        self.places.get_mut(place)
+    }
+
     /// A session begins: from now on its server may connect from its data port. `false` if there is no room to remember that.
     pub fn begin_session(&mut self, now: Timestamp, control: &ConnId, stats: &WorkerStats) -> bool {
         let pair = (control.key.orig_h, control.key.resp_h);
@@ -169,7 +187,11 @@ impl ExpectedData {
             stats.counters.expectations_refused.inc();
             return false;
         }
-        *self.sessions.entry(pair).or_default() += 1;
+        let sessions = self.sessions.entry(pair).or_default();
+        *sessions += 1;
+        if *sessions == 1 {
+            self.met.push(([pair.0, pair.1], true));
+        }
         let place = Place::From(pair.1);
         if let Some(known) = self.places.get_mut(&place) {
             known.claims += 1;
@@ -187,6 +209,7 @@ impl ExpectedData {
         *sessions -= 1;
         if *sessions == 0 {
             self.sessions.remove(&pair);
+            self.met.push(([pair.0, pair.1], false));
         }
         let place = Place::From(pair.1);
         if let Some(known) = self.places.get_mut(&place) {
@@ -236,13 +259,16 @@ impl ExpectedData {
     }
 
     /// The session that named an endpoint does not expect anything there any more. `true` if nobody had connected.
-    pub fn forget(&mut self, place: Place, control: &ConnId) -> bool {
+    pub fn forget(&mut self, now: Timestamp, place: Place, control: &ConnId) -> bool {
         let Some(known) = self.places.get_mut(&place) else { return false };
         if known.claims == 0 || known.control.uid != control.uid {
             return false;
         }
         known.claims = 0;
         let unused = !known.used;
+        if known.open == 0 {
+            self.released.extend(known.row.take().map(|(_, row)| (now, row)));
+        }
         self.count_down(&control.key);
         self.give_up_if_unclaimed(place);
         unused
@@ -251,14 +277,17 @@ impl ExpectedData {
     /// A data connection has begun.
     pub fn begin_data(&mut self, place: Place) {
         if let Some(known) = self.places.get_mut(&place) {
-            (known.open, known.used) = (known.open + 1, true);
+            (known.open, known.used, known.transferred) = (known.open + 1, true, None);
         }
     }
 
     /// A data connection has ended.
-    pub fn end_data(&mut self, place: Place) {
+    pub fn end_data(&mut self, now: Timestamp, place: Place) {
         if let Some(known) = self.places.get_mut(&place) {
             known.open = known.open.saturating_sub(1);
+            if known.open == 0 && known.used {
+                self.released.extend(known.row.take().map(|(_, row)| (now, row)));
+            }
         }
         self.give_up_if_unclaimed(place);
     }
@@ -266,6 +295,7 @@ impl ExpectedData {
     /// Lets expire what has, and tells the capture filter.
     pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         self.hear(now);
+        self.give_up_waiting(now);
         while let Some(&(until, place)) = self.order.front()
             && until <= now
         {
@@ -273,6 +303,13 @@ impl ExpectedData {
             self.look_at(now, place);
         }
         stats.counters.expectations.add(self.wanted.len() as u64);
+        for (hosts, begin) in self.met.drain(..) {
+            if begin {
+                gate.accompany(hosts);
+            } else {
+                gate.leave(hosts);
+            }
+        }
         let mode = self.mode;
         self.unwanted.drain(..).for_each(|place| gate.unexpect(place.expectation(mode)));
         self.wanted.drain(..).for_each(|place| gate.expect(place.expectation(mode)));
@@ -286,22 +323,22 @@ impl ExpectedData {
             self.order.push_back((if known.open > 0 { later } else { known.until.min(later) }, place));
             return;
         }
-        self.remove(place);
+        self.remove(now, place);
     }
 
     fn insert(&mut self, now: Timestamp, place: Place, mut expected: Expected, stats: &WorkerStats) {
         if let Some(known) = self.places.remove(&place) {
             // It was over, or another worker's; the connections that are there are still ours.
-            (expected.open, expected.asked) = (known.open, known.asked);
+            (expected.open, expected.asked, expected.row) = (known.open, known.asked, known.row);
         } else {
-            self.make_room(stats);
+            self.make_room(now, stats);
             self.order.push_back((now + self.lifetime, place));
         }
         self.places.insert(place, expected);
     }
 
     /// The oldest gives way; those in use are spared, but not without end.
-    fn make_room(&mut self, stats: &WorkerStats) {
+    fn make_room(&mut self, now: Timestamp, stats: &WorkerStats) {
         let mut spared = 0;
         while self.order.len() >= self.most.in_all
             && let Some((until, place)) = self.order.pop_front()
@@ -313,15 +350,16 @@ impl ExpectedData {
                 continue;
             }
             stats.counters.expectations_evicted.inc();
-            self.remove(place);
+            self.remove(now, place);
         }
     }
 
-    fn remove(&mut self, place: Place) {
+    fn remove(&mut self, now: Timestamp, place: Place) {
         let Some(known) = self.places.remove(&place) else { return };
         if known.own && known.claims > 0 && matches!(place, Place::To(..)) {
             self.count_down(&known.control.key);
         }
+        self.released.extend(known.row.map(|(_, row)| (now, row)));
         if known.asked {
             self.give_up(place);
         }
@@ -385,7 +423,18 @@ impl ExpectedData {
 
 impl Expected {
     fn new(host: IpAddr, control: ConnId, until: Timestamp, own: bool) -> Self {
-        Expected { host, control, until, claims: 1, open: 0, used: false, own, asked: false }
+        Expected {
+            host,
+            control,
+            until,
+            claims: 1,
+            open: 0,
+            used: false,
+            own,
+            asked: false,
+            transferred: None,
+            row: None,
+        }
     }
 }
 

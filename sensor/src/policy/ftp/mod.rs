@@ -10,6 +10,7 @@ mod record;
 mod reply;
 mod request;
 mod session;
+mod transfers;
 
 pub use expected::{EXPECTED_BYTES, ExpectedData};
 pub use neighbours::Neighbours;

@@ -1,5 +1,6 @@
 //! The manual's `ftp_reply` handler: what became of each command, and the line that is written of it.
 
+use super::data::TRANSFERS;
 use super::matching::{INIT, answered};
 use super::path;
 use super::pending::Marks;
@@ -188,7 +189,7 @@ impl Policy {
             (None, b"EPRT") if reply.is_success() => active(parse_eftp_port(reply.arg.as_bytes())),
             _ => None,
         };
-        let auth_success = reply.auth_success();
+        let (auth_success, transfers) = (reply.auth_success(), TRANSFERS.contains(&reply.name.as_bytes()));
         let command = known.then_some((reply.name, reply.arg));
         let line = Line {
             command,
@@ -198,7 +199,11 @@ impl Policy {
             data,
             ..Line::text(ts, text)
         };
-        self.log_ftp(seen, session, line);
+        if transfers {
+            self.write_ftp_transfer(seen.now, &session.data, self.ftp_record(seen, session, line));
+        } else {
+            self.log_ftp(seen, session, line);
+        }
     }
 
     /// The manual's text: `[*]<request> (<reply>)`, or `response (<code> <msg>)` where no command waits for a line.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
+use super::data::TRANSFERS;
 use super::matching::Command;
 use super::pending::Marks;
 use super::record::put_request;
@@ -56,6 +57,9 @@ impl Policy {
                 }
             }
             _ => {}
+        }
+        if TRANSFERS.contains(&command) {
+            self.ftp_transfer_requested(seen, &mut session.data);
         }
         let named = std::str::from_utf8(command).ok().and_then(|name| self.sets.hot_cmds.0.get(name));
         if named.is_some_and(|patterns| patterns.is_match(arg)) {

@@ -271,6 +271,10 @@ mod tests {
             self.gone.push(expectation.port);
         }
 
+        fn accompany(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+
+        fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+
         fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
 
         fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
