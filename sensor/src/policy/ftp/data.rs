@@ -27,6 +27,8 @@ pub struct DataChannel {
     named: SmallVec<[Place; AT_A_TIME]>,
     /// Whether the last one is the server's.
     passive: bool,
+    /// Whether it was said on the control connection.
+    told: bool,
     /// Endpoints that were named since anybody connected to one.
     unused: u32,
     /// Whether the server's data port is watched because of this session.
@@ -70,7 +72,7 @@ impl Policy {
         let answer = self.ftp_data.expect(seen.now, place, host, &control, &self.stats);
         if answer == Answer::Expected {
             data.named.push(place);
-            data.passive = passive;
+            (data.passive, data.told) = (passive, true);
         }
         if answer == Answer::TooMany || data.unused == self.settings.limits.ftp_data_expected_per_session {
             data.unused = data.unused.saturating_add(1);
@@ -130,11 +132,12 @@ impl Policy {
     /// connection (RFC 959 section 3.2).
     pub(super) fn ftp_transfer_requested(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
         let key = &seen.conn.id.key;
-        let (endpoint, passive) = match data.named.last() {
-            Some(Place::To(addr, port)) => ((*addr, *port), data.passive),
-            _ => ((key.orig_h, key.orig_p), false),
+        let (endpoint, passive, told) = match data.named.last() {
+            Some(Place::To(addr, port)) => ((*addr, *port), data.passive, data.told),
+            _ => ((key.orig_h, key.orig_p), false, false),
         };
         self.ftp_connection_expected(seen, data, endpoint, passive);
+        data.told = told;
     }
 
     /// Writes the record of a transfer with what is known of its data connection. If the reply came before the end of that, the record
@@ -143,9 +146,12 @@ impl Policy {
         let Some(&place) = data.named.last() else { return self.write(now, record) };
         let mut transferred = None;
         if let (Place::To(addr, port), Some(known)) = (place, self.ftp_data.get_mut(&place)) {
-            record.data_passive = Some(data.passive);
-            record.data_orig_h = Some(known.host);
-            (record.data_resp_h, record.data_resp_p) = (Some(addr), Some(port));
+            // Where a server is to connect that was told nothing is only told once it has.
+            if data.told || known.has_come() {
+                record.data_passive = Some(data.passive);
+                record.data_orig_h = Some(known.host);
+                (record.data_resp_h, record.data_resp_p) = (Some(addr), Some(port));
+            }
             transferred = known.transferred.take();
         }
         record.file_size = transferred.or(record.file_size);

@@ -72,6 +72,11 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// Whether anybody has connected.
+    pub fn has_come(&self) -> bool {
+        self.used || self.open > 0 || self.transferred.is_some()
+    }
+
     fn holds(&self, now: Timestamp) -> bool {
         self.claims > 0 && self.until > now
     }
