@@ -258,7 +258,10 @@ impl Policy {
             ConnectionEvent::ConnectionStateRemove => self.connection_state_remove(seen),
             ConnectionEvent::UdpRequest => self.udp_request(seen),
             ConnectionEvent::UdpReply => self.udp_reply(seen),
-            ConnectionEvent::ContentGap { direction, seq, length } => self.content_gap(seen, direction, seq, length),
+            ConnectionEvent::ContentGap { direction, seq, length } => {
+                self.ftp_content_gap(seen, direction);
+                self.content_gap(seen, direction, seq, length);
+            }
             ConnectionEvent::RexmitInconsistency { direction, seq } => self.rexmit_inconsistency(seen, direction, seq),
             ConnectionEvent::AckAboveHole { direction, seq } => self.ack_above_hole(seen, direction, seq),
             ConnectionEvent::NewConnection => self.new_connection(seen),

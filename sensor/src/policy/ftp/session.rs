@@ -6,6 +6,7 @@ use super::path;
 use super::pending::Pending;
 use super::record::Line;
 use crate::flow::budget::{Budget, EXHAUSTED};
+use crate::flow::key::Direction;
 use crate::policy::words::Words;
 use crate::policy::{Policy, Seen, Session};
 use crate::text::Text;
@@ -121,11 +122,32 @@ impl Policy {
 
     /// The connection's state is dropped: what was never answered is told, and what was expected is not expected any more.
     pub(in crate::policy) fn ftp_connection_state_remove(&mut self, seen: &mut Seen<'_>) {
-        let Session::Ftp(mut session) = std::mem::take(&mut seen.conn.marks.session) else { return };
+        let mut session = match std::mem::take(&mut seen.conn.marks.session) {
+            Session::Ftp(session) => session,
+            other => {
+                seen.conn.marks.session = other;
+                return;
+            }
+        };
         self.log_unanswered(seen, &mut session);
         self.end_data_channel(seen, &mut session.data);
         self.log_ftp(seen, &session, Line::text(seen.now, "finish".into()));
         seen.conn.marks.session = Session::Ftp(session);
+    }
+
+    /// Bytes of this direction were never seen. Where replies are missing, the commands that wait may never be answered: later replies
+    /// are not to be taken for theirs.
+    pub(in crate::policy) fn ftp_content_gap(&mut self, seen: &mut Seen<'_>, direction: Direction) {
+        if direction.is_orig() {
+            return;
+        }
+        match std::mem::take(&mut seen.conn.marks.session) {
+            Session::Ftp(mut session) => {
+                self.log_unanswered(seen, &mut session);
+                seen.conn.marks.session = Session::Ftp(session);
+            }
+            other => seen.conn.marks.session = other,
+        }
     }
 
     /// Whether so many bytes more may be kept; if not, that is counted and said.
