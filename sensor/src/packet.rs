@@ -69,6 +69,8 @@ pub struct Segment<'a> {
     pub ack: u32,
     /// Control bits.
     pub flags: Flags,
+    /// How far behind the first byte urgent data ends; meaningful with [`Flags::urg`].
+    pub urgent: u16,
     /// The window as it was sent, not scaled.
     pub window: u16,
     /// The window scale option of a SYN.

@@ -135,6 +135,8 @@ fn tcp_segment(from: SocketAddr, to: SocketAddr, tcp: &Tcp, payload: &[u8]) -> V
     header.acknowledgment_number = tcp.ack;
     (header.syn, header.ack, header.fin) = (has("syn"), has("ack"), has("fin"));
     (header.rst, header.psh, header.urg) = (has("rst"), has("psh"), has("urg"));
+    // As a host sends it: the last byte is the urgent one, and the pointer is to the byte behind it.
+    header.urgent_pointer = if header.urg { payload.len() as u16 } else { 0 };
     let checksum = match (from.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => header.calc_checksum_ipv4_raw(from.octets(), to.octets(), payload),
         (IpAddr::V6(from), IpAddr::V6(to)) => header.calc_checksum_ipv6_raw(from.octets(), to.octets(), payload),

@@ -13,7 +13,10 @@
 pub mod ftp;
 pub mod ftp_data;
 pub mod portmap;
+pub mod rexec;
+pub mod rlogin;
 pub mod rpc;
+pub mod rsh;
 pub mod telnet;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
@@ -55,6 +58,9 @@ pub trait Analyzer: Default {
 
     /// One datagram of a UDP flow.
     fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step;
+
+    /// The byte with this number is urgent (TCP's urgent pointer); the first byte of a stream has number 1.
+    fn on_urgent(&mut self, _cx: &mut Context<'_>, _direction: Direction, _at: u64) {}
 
     /// `length` bytes of this direction are missing here; what follows may start in the middle of anything.
     fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step;
@@ -155,6 +161,8 @@ pub const TABLE: &[Row] = &[
     Row { service: Service::FtpData, name: "ftp-data", ports: &[] },
     Row { service: Service::Telnet, name: "telnet", ports: &[(Transport::Tcp, 23)] },
     Row { service: Service::Rlogin, name: "rlogin", ports: &[(Transport::Tcp, 513)] },
+    Row { service: Service::Rsh, name: "rsh", ports: &[] },
+    Row { service: Service::Rexec, name: "rexec", ports: &[] },
     Row { service: Service::Ssh, name: "ssh", ports: &[(Transport::Tcp, 22)] },
 ];
 
@@ -184,6 +192,10 @@ pub enum Service {
     Telnet,
     /// Rlogin (RFC 1282).
     Rlogin,
+    /// Rsh (rcmd), off by default: its port is 514/tcp.
+    Rsh,
+    /// Rexec, off by default: its port is 512/tcp.
+    Rexec,
     /// SSH (RFC 4253).
     Ssh,
 }
@@ -208,6 +220,9 @@ pub enum AnyAnalyzer {
     Rpc(rpc::Rpc),
     Telnet(telnet::Telnet),
     Ftp(ftp::Ftp),
+    Rlogin(rlogin::Rlogin),
+    Rsh(rsh::Rsh),
+    Rexec(rexec::Rexec),
     FtpData(ftp_data::FtpData),
     Unread(unread::Unread),
 }
@@ -220,6 +235,9 @@ macro_rules! each {
             AnyAnalyzer::Rpc($analyzer) => $call,
             AnyAnalyzer::Telnet($analyzer) => $call,
             AnyAnalyzer::Ftp($analyzer) => $call,
+            AnyAnalyzer::Rlogin($analyzer) => $call,
+            AnyAnalyzer::Rsh($analyzer) => $call,
+            AnyAnalyzer::Rexec($analyzer) => $call,
             AnyAnalyzer::FtpData($analyzer) => $call,
             AnyAnalyzer::Unread($analyzer) => $call,
         }
@@ -236,7 +254,10 @@ impl AnyAnalyzer {
             Service::Telnet => AnyAnalyzer::Telnet(telnet::Telnet::default()),
             Service::FtpData => AnyAnalyzer::FtpData(ftp_data::FtpData::default()),
             Service::Ftp => AnyAnalyzer::Ftp(ftp::Ftp::default()),
-            Service::Rlogin | Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
+            Service::Rlogin => AnyAnalyzer::Rlogin(rlogin::Rlogin::default()),
+            Service::Rsh => AnyAnalyzer::Rsh(rsh::Rsh::default()),
+            Service::Rexec => AnyAnalyzer::Rexec(rexec::Rexec::default()),
+            Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
         }
     }
 
@@ -266,6 +287,10 @@ impl AnyAnalyzer {
 
     pub fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
         each!(self, analyzer => analyzer.on_datagram(cx, direction, bytes))
+    }
+
+    pub fn on_urgent(&mut self, cx: &mut Context<'_>, direction: Direction, at: u64) {
+        each!(self, analyzer => analyzer.on_urgent(cx, direction, at));
     }
 
     pub fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {

@@ -49,12 +49,13 @@ pub enum LoginEvent<'a> {
     },
     /// The server asks for no login at all.
     AuthenticationSkipped,
-    /// A line of an Rsh client; the first is the command.
+    /// A line of an Rsh client; the first is the command. `secret`: it is, or may be, a password.
     RshRequest {
         client_user: &'a [u8],
         server_user: &'a [u8],
         line: &'a [u8],
         new_session: bool,
+        secret: bool,
     },
     RshReply {
         client_user: &'a [u8],
@@ -107,6 +108,17 @@ impl LoginState {
     }
 }
 
+/// How an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// `login_success`.
+    Success,
+    /// `login_failure`.
+    Failure,
+    /// `login_incomplete`.
+    Incomplete,
+}
+
 /// What told that an attempt was over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
@@ -153,6 +165,17 @@ pub struct LoginAttempt<'a> {
 /// What stands for a password that is not shown.
 const HIDDEN: &[u8] = b"<hidden>";
 
+impl<'a> LoginEvent<'a> {
+    /// An attempt that has ended.
+    pub fn attempt(outcome: Outcome, attempt: LoginAttempt<'a>) -> Self {
+        match outcome {
+            Outcome::Success => LoginEvent::LoginSuccess(attempt),
+            Outcome::Failure => LoginEvent::LoginFailure(attempt),
+            Outcome::Incomplete => LoginEvent::LoginIncomplete(attempt),
+        }
+    }
+}
+
 impl LoginEvent<'_> {
     /// The manual's name of the event.
     pub fn name(&self) -> &'static str {
@@ -196,10 +219,10 @@ impl LoginEvent<'_> {
                 out("user_variable", Value::Bool(user_variable));
             }
             LoginEvent::AuthenticationSkipped => {}
-            LoginEvent::RshRequest { client_user, server_user, line, new_session } => {
+            LoginEvent::RshRequest { client_user, server_user, line, new_session, secret } => {
                 text(out, "client_user", client_user);
                 text(out, "server_user", server_user);
-                text(out, "line", line);
+                shown(out, line, secret);
                 out("new_session", Value::Bool(new_session));
             }
             LoginEvent::RshReply { client_user, server_user, line } => {

@@ -12,6 +12,7 @@ use side::Side;
 use super::key::Direction;
 use super::subject::{Shared, Subject};
 use super::{Conn, EndpointState};
+use crate::analyzers::Step;
 use crate::event::Verdict;
 use crate::packet::{Flags, Segment};
 use crate::respond::Sent;
@@ -389,6 +390,14 @@ impl Tcp {
         // The byte numbered 0 would be the SYN's: that is a keep-alive from before the beginning.
         let before = usize::from(first == 0);
         let Some(payload) = segment.payload.get(before..) else { return };
+        // RFC 6093: as everybody has it, the pointer is to the byte behind the urgent one.
+        if segment.flags.urg && (1..=segment.payload_len).contains(&usize::from(segment.urgent)) {
+            let at = first + u64::from(segment.urgent) - 1;
+            subject.run_analyzer(shared, |analyzer, cx| {
+                analyzer.on_urgent(cx, dir, at);
+                Step::More
+            });
+        }
         let limits = &shared.settings.limits;
         let side = self.side_mut(dir);
         let mut pool = std::mem::take(shared.pool);

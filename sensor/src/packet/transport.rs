@@ -34,6 +34,7 @@ pub(super) fn tcp<'a>(ip: Ip, bytes: Bytes<'a>, depth: Depth) -> Decoded<'a> {
         seq: header.sequence_number(),
         ack: header.acknowledgment_number(),
         flags: Flags { syn: header.syn(), ack: header.ack(), fin: header.fin(), rst: header.rst(), urg: header.urg() },
+        urgent: header.urgent_pointer(),
         window: header.window_size(),
         window_scale,
         payload: payload.captured,

@@ -90,7 +90,7 @@ impl Lines {
             if !self.skips && self.length(&[], form) >= form.limit {
                 return Some(self.cut(rest, form));
             }
-            self.swallow(rest);
+            self.swallow(rest, form);
             if rest.is_empty() {
                 return None;
             }
@@ -150,6 +150,13 @@ impl Lines {
         }
     }
 
+    /// Keeps what was left with the stream, because what follows it there is no text; `Err`: there was no room for it.
+    pub fn hold(&mut self, rest: &mut &[u8], form: &Form) -> Result<(), Found<'static>> {
+        let text = std::mem::take(rest);
+        self.seen = 0;
+        self.keep(text, form)
+    }
+
     /// A byte of the line that did not come as text; `Err`: there was no room for it.
     pub fn insert(&mut self, byte: u8, form: &Form) -> Result<(), Found<'static>> {
         self.after_cr = false;
@@ -180,9 +187,9 @@ impl Lines {
         if self.kept.spilled() { self.kept.capacity() } else { 0 }
     }
 
-    fn swallow(&mut self, rest: &mut &[u8]) {
+    fn swallow(&mut self, rest: &mut &[u8], form: &Form) {
         let Some(&next) = rest.first() else { return };
-        if self.after_cr && next != IAC {
+        if self.after_cr && !(form.commands && next == IAC) {
             self.after_cr = false;
             if matches!(next, b'\n' | 0) {
                 advance(rest, 1);

@@ -4,12 +4,12 @@
 //! until the server's line that judges it has ended. Everything that is decided here is decided by whole lines, as in the manual.
 //! The server's unfinished line tells only whether a typed line may be a password ([`awaited`]).
 
-mod awaited;
+pub(super) mod awaited;
 mod outcome;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may fail")]
 mod tests;
-mod typed;
+pub(super) mod typed;
 
 use awaited::{Awaited, Position};
 use typed::{Line, Queue, contains, find, is_blank};
@@ -127,9 +127,9 @@ impl Login {
         }
     }
 
-    /// A line was too long, and policy is confused by that: the event tells it.
-    pub fn on_excessive_line(&mut self, cx: &mut Context<'_>) {
-        self.confused_while_authenticating(cx, "excessive_line", b"");
+    /// Something of either side is missing, or cannot be told from text: a prompt may have been there.
+    pub fn on_gap(&mut self) {
+        self.awaited.on_gap();
     }
 
     /// One side has sent its last line. The server may still judge what a client has typed that has closed its side.

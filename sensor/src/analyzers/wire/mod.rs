@@ -7,6 +7,7 @@ pub mod lines;
 pub mod login;
 pub mod nvt;
 pub mod pmap;
+pub mod rcmd;
 pub mod reader;
 pub mod record;
 pub mod rpc;

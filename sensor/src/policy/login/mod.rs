@@ -22,6 +22,7 @@ pub use self::session::LoginSession;
 use self::edit::{Edits, is_edited};
 use self::patterns::LinePatterns;
 use self::rsh::RshLine;
+use super::password::HIDDEN;
 use super::{Policy, Seen};
 use crate::config::sets::Patterns;
 use crate::config::{PolicySets, PortTable, Settings};
@@ -73,7 +74,8 @@ impl Policy {
             LoginEvent::LoginPrompt { prompt } => self.login_prompt(seen, prompt),
             LoginEvent::LoginEnvironment { name, value, .. } => self.login_environment(seen, name, value),
             LoginEvent::AuthenticationSkipped => self.authentication_skipped(seen),
-            LoginEvent::RshRequest { client_user, server_user, line, new_session } => {
+            LoginEvent::RshRequest { client_user, server_user, line, new_session, secret } => {
+                let line = if secret { HIDDEN.as_bytes() } else { line };
                 self.rsh_request(seen, RshLine { client_user, server_user, line }, new_session);
             }
             LoginEvent::RshReply { client_user, server_user, line } => {

@@ -43,7 +43,7 @@ impl Policy {
                 self.edit_and_check_user(seen, Name { text: user, secret: false }, Light::Failed, around);
             }
         }
-        if rsh.client_user != rsh.server_user {
+        if rsh.client_user != b"<none>" && rsh.client_user != rsh.server_user {
             self.rsh_notice(seen, Note::DifferentRSH_Usernames, rsh, b"command");
         }
     }

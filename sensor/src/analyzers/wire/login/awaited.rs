@@ -117,6 +117,12 @@ impl Awaited {
         position
     }
 
+    /// Something is missing: only a prompt can tell now.
+    pub fn on_gap(&mut self) {
+        self.on_line();
+        self.next = Position::Unknown;
+    }
+
     /// A name was given by other means than typing it.
     pub fn named(&mut self) {
         self.next = Position::Password;

@@ -4,7 +4,7 @@ use super::awaited::Position;
 use super::typed::{Line, contains, is_blank};
 use super::{Login, VMS};
 use crate::analyzers::Context;
-use crate::event::login::{Decision, LoginAttempt};
+use crate::event::login::{Decision, LoginAttempt, Outcome};
 use crate::event::{Event, LoginEvent, LoginState};
 
 /// So many lines after a prompt, and as many as were typed ahead, without a failure are a success.
@@ -15,19 +15,12 @@ const NONE: &[u8] = b"<none>";
 
 /// How an attempt ended, and by what.
 #[derive(Clone, Copy)]
-struct Outcome<'a> {
-    end: End,
+struct Judgement<'a> {
+    outcome: Outcome,
     line: &'a [u8],
     decided: Decision,
     /// No user needs to have been named.
     absent_okay: bool,
-}
-
-#[derive(Clone, Copy)]
-enum End {
-    Success,
-    Failure,
-    Incomplete,
 }
 
 impl Login {
@@ -59,7 +52,7 @@ impl Login {
 
     /// A success message, although nobody knows any more who is who.
     pub(super) fn success_after_all(&mut self, cx: &mut Context<'_>, line: &[u8]) {
-        self.judge(cx, Outcome { end: End::Success, line, decided: Decision::Confused, absent_okay: true });
+        self.judge(cx, Judgement { outcome: Outcome::Success, line, decided: Decision::Confused, absent_okay: true });
         cx.conn.login.log_in();
     }
 
@@ -73,7 +66,10 @@ impl Login {
         if self.lines_scanned == 0 && pending.typed.first().is_some_and(|(_, position)| position == Position::Name) {
             self.login_prompt_line = 1;
         }
-        self.judge(cx, Outcome { end: End::Incomplete, line: b"<EOF>", decided: Decision::End, absent_okay: true });
+        self.judge(
+            cx,
+            Judgement { outcome: Outcome::Incomplete, line: b"<EOF>", decided: Decision::End, absent_okay: true },
+        );
     }
 
     fn prompt_line(&mut self, cx: &mut Context<'_>, line: &[u8], mut end: usize) {
@@ -101,7 +97,7 @@ impl Login {
         self.login_prompt_line = self.lines_scanned;
         self.heading = cx.dialogue.is_heading(line);
         if cx.dialogue.is_direct_prompt(line) {
-            self.judge(cx, Outcome { end: End::Success, line, decided: Decision::Prompt, absent_okay: true });
+            self.judge(cx, Judgement { outcome: Outcome::Success, line, decided: Decision::Prompt, absent_okay: true });
             cx.conn.login.log_in();
             self.done = true;
         }
@@ -121,14 +117,17 @@ impl Login {
             if timeout {
                 self.queue(cx, b"<timeout>", Position::Name);
             }
-            self.judge(cx, Outcome { end: End::Failure, line, decided: Decision::Message, absent_okay: false });
+            self.judge(
+                cx,
+                Judgement { outcome: Outcome::Failure, line, decided: Decision::Message, absent_okay: false },
+            );
         }
         (self.login_prompt_line, self.failure_line) = (self.lines_scanned, self.lines_scanned);
         self.last_failure_num_user_lines = Some(self.num_user_lines_seen);
     }
 
     fn success(&mut self, cx: &mut Context<'_>, line: &[u8], decided: Decision) {
-        if self.judge(cx, Outcome { end: End::Success, line, decided, absent_okay: false }) {
+        if self.judge(cx, Judgement { outcome: Outcome::Success, line, decided, absent_okay: false }) {
             cx.conn.login.log_in();
         }
     }
@@ -151,7 +150,7 @@ impl Login {
                 _ => self.failure_line = past,
             }
         }
-        self.judge(cx, Outcome { end: End::Success, line, decided: Decision::Prompt, absent_okay: true });
+        self.judge(cx, Judgement { outcome: Outcome::Success, line, decided: Decision::Prompt, absent_okay: true });
         cx.conn.login.log_in();
     }
 
@@ -162,22 +161,22 @@ impl Login {
     }
 
     /// States an outcome, with the name and the password that were typed; `false` if there is no name, which is confusing.
-    fn judge(&mut self, cx: &mut Context<'_>, outcome: Outcome<'_>) -> bool {
-        let line_secret = self.is_echo(outcome.line);
+    fn judge(&mut self, cx: &mut Context<'_>, judgement: Judgement<'_>) -> bool {
+        let line_secret = self.is_echo(judgement.line);
         let mut pending = self.pending.take().unwrap_or_default();
         let mut missing = None;
         if self.login_prompt_line > self.failure_line {
             pending.typed.drop_blank();
             match pending.typed.pop() {
-                None if !outcome.absent_okay => missing = Some("no_username"),
+                None if !judgement.absent_okay => missing = Some("no_username"),
                 typed => pending.username = typed,
             }
-        } else if pending.username.is_none() && !outcome.absent_okay {
+        } else if pending.username.is_none() && !judgement.absent_okay {
             missing = Some("no_username2");
         }
         if let Some(msg) = missing {
             self.pending = Some(pending);
-            self.confused(cx, msg, outcome.line, line_secret);
+            self.confused(cx, msg, judgement.line, line_secret);
             return false;
         }
         let password = pending.typed.pop();
@@ -185,16 +184,12 @@ impl Login {
             user: text(pending.username.as_ref()),
             client_user: pending.client_name.as_bytes(),
             password: text(password.as_ref()),
-            line: outcome.line,
-            decided: outcome.decided,
+            line: judgement.line,
+            decided: judgement.decided,
             user_secret: pending.username.as_ref().is_some_and(Line::is_secret),
             line_secret,
         };
-        cx.emit(&Event::Login(match outcome.end {
-            End::Success => LoginEvent::LoginSuccess(attempt),
-            End::Failure => LoginEvent::LoginFailure(attempt),
-            End::Incomplete => LoginEvent::LoginIncomplete(attempt),
-        }));
+        cx.emit(&Event::Login(LoginEvent::attempt(judgement.outcome, attempt)));
         self.pending = Some(pending);
         true
     }
