@@ -57,10 +57,12 @@ pub enum LoginEvent<'a> {
         new_session: bool,
         secret: bool,
     },
+    /// `secret`: it repeats the password.
     RshReply {
         client_user: &'a [u8],
         server_user: &'a [u8],
         line: &'a [u8],
+        secret: bool,
     },
 }
 
@@ -225,10 +227,10 @@ impl LoginEvent<'_> {
                 shown(out, line, secret);
                 out("new_session", Value::Bool(new_session));
             }
-            LoginEvent::RshReply { client_user, server_user, line } => {
+            LoginEvent::RshReply { client_user, server_user, line, secret } => {
                 text(out, "client_user", client_user);
                 text(out, "server_user", server_user);
-                text(out, "line", line);
+                shown(out, line, secret);
             }
         }
     }

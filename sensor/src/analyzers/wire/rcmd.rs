@@ -91,6 +91,7 @@ impl Rcmd {
             Direction::FromOrig => {
                 self.orig.restart();
                 self.stage = Stage::Lines;
+                self.awaited.on_gap();
             }
             Direction::FromResp => {
                 self.resp.restart();
@@ -138,6 +139,7 @@ impl Rcmd {
     fn on_client(&mut self, cx: &mut Context<'_>, kind: &Kind, rest: &mut &[u8]) {
         if self.stage == Stage::Port && cx.conn.orig.state == EndpointState::Partial {
             self.stage = Stage::Lines;
+            self.awaited.on_gap();
         }
         if self.answer == Answer::Rejected && !std::mem::replace(&mut self.after_rejected, true) {
             cx.weird(kind.text_after_rejected, b"");
@@ -195,7 +197,7 @@ impl Rcmd {
         true
     }
 
-    /// The prologue is none: what follows are lines of nobody knows whom.
+    /// The prologue is none: what follows are lines of nobody knows whom, and a password may be among them.
     fn give_up(&mut self, cx: &mut Context<'_>, kind: &Kind) {
         if self.stage == Stage::Port {
             cx.weird(kind.bad_prolog, b"");
@@ -203,6 +205,7 @@ impl Rcmd {
             self.too_long(cx, kind);
         }
         self.stage = Stage::Lines;
+        self.awaited.on_gap();
     }
 
     fn input(&mut self, cx: &mut Context<'_>, kind: &Kind, rest: &mut &[u8]) {
@@ -260,12 +263,13 @@ impl Rcmd {
 
     fn reply(&mut self, cx: &mut Context<'_>, kind: &Kind, line: &[u8]) {
         self.awaited.on_line();
+        let secret = self.password(kind).is_some_and(|password| is_echo(line, password));
         if self.answer == Answer::Rejected {
             self.judge(cx, kind, Outcome::Failure, line);
         }
         let (client_user, server_user) = self.users(kind);
         let line = line.trim_ascii_start();
-        cx.emit(&Event::Login(LoginEvent::RshReply { client_user, server_user, line }));
+        cx.emit(&Event::Login(LoginEvent::RshReply { client_user, server_user, line, secret }));
     }
 
     /// Who the client says it is, and who it wants to be.
@@ -275,14 +279,19 @@ impl Rcmd {
         if kind.has_password { (NONE, first) } else { (first, second) }
     }
 
+    /// The password, until the server has judged it.
+    fn password(&self, kind: &Kind) -> Option<&[u8]> {
+        let [_, second] = &self.names;
+        second.as_ref().filter(|_| kind.has_password).map(Text::as_bytes)
+    }
+
     /// States the outcome, once.
     fn judge(&mut self, cx: &mut Context<'_>, kind: &Kind, outcome: Outcome, line: &[u8]) {
         if std::mem::replace(&mut self.judged, true) {
             return;
         }
         let (client_user, user) = self.users(kind);
-        let [_, second] = &self.names;
-        let password = second.as_ref().filter(|_| kind.has_password).map(Text::as_bytes);
+        let password = self.password(kind);
         let attempt = LoginAttempt {
             user,
             client_user: if kind.has_password { b"" } else { client_user },
@@ -290,7 +299,7 @@ impl Rcmd {
             line,
             decided: if outcome == Outcome::Incomplete { Decision::End } else { Decision::Protocol },
             user_secret: false,
-            line_secret: password.is_some_and(|password| !is_blank(password) && contains(line, password)),
+            line_secret: password.is_some_and(|password| is_echo(line, password)),
         };
         cx.emit(&Event::Login(LoginEvent::attempt(outcome, attempt)));
         if kind.has_password {
@@ -313,6 +322,10 @@ impl Rcmd {
             cx.weird(kind.line_size_exceeded, b"");
         }
     }
+}
+
+fn is_echo(line: &[u8], password: &[u8]) -> bool {
+    !is_blank(password) && contains(line, password)
 }
 
 fn form(cx: &Context<'_>) -> Form {

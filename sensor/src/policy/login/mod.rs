@@ -78,7 +78,8 @@ impl Policy {
                 let line = if secret { HIDDEN.as_bytes() } else { line };
                 self.rsh_request(seen, RshLine { client_user, server_user, line }, new_session);
             }
-            LoginEvent::RshReply { client_user, server_user, line } => {
+            LoginEvent::RshReply { client_user, server_user, line, secret } => {
+                let line = if secret { HIDDEN.as_bytes() } else { line };
                 self.rsh_reply(seen, RshLine { client_user, server_user, line });
             }
         }
