@@ -63,14 +63,16 @@ pub fn message(words: &str, tcp: bool) -> Result<Vec<u8>, String> {
 
 /// Hexadecimal digits, with blanks anywhere between bytes; `400*41` is the byte 0x41 four hundred times.
 pub fn hex(digits: &str) -> Result<Vec<u8>, String> {
-    if let Some((times, unit)) = digits.split_once('*') {
-        return Ok(hex(unit)?.repeat(number(times.trim())? as usize));
-    }
-    let digits: Vec<u8> = digits.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
     let byte = |pair: &[u8]| {
         std::str::from_utf8(pair).ok().filter(|_| pair.len() == 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())
     };
-    digits.chunks(2).map(|pair| byte(pair).ok_or_else(|| "not pairs of hexadecimal digits".into())).collect()
+    let mut bytes = Vec::new();
+    for word in digits.split_whitespace() {
+        let (times, unit) = word.split_once('*').unwrap_or(("1", word));
+        let unit: Option<Vec<u8>> = unit.as_bytes().chunks(2).map(byte).collect();
+        bytes.extend(unit.ok_or("not pairs of hexadecimal digits")?.repeat(number(times)? as usize));
+    }
+    Ok(bytes)
 }
 
 impl<'a> Message<'a> {

@@ -1,6 +1,7 @@
 //! Telnet (RFC 854): the terminal, and the login dialogue that is held over it.
 
-use super::wire::nvt::{self, Item, Nvt, Variable};
+use super::wire::login::{Login, Variable};
+use super::wire::nvt::{self, Item, Nvt};
 use super::{Analyzer, Context, Service, Step};
 use crate::event::{Event, LoginEvent};
 use crate::flow::key::Direction;
@@ -9,11 +10,14 @@ use crate::flow::key::Direction;
 #[derive(Debug)]
 pub struct Telnet {
     nvt: Nvt,
+    login: Login,
 }
+
+const _: () = assert!(size_of::<Telnet>() <= 320, "one is kept per connection");
 
 impl Default for Telnet {
     fn default() -> Self {
-        Telnet { nvt: Nvt::telnet() }
+        Telnet { nvt: Nvt::telnet(), login: Login::default() }
     }
 }
 
@@ -25,19 +29,12 @@ impl Analyzer for Telnet {
         cx.conn.service = Some(Service::Telnet);
         let mut rest = bytes;
         while let Some(item) = self.nvt.next(cx, direction, &mut rest) {
-            match item {
-                Item::Line(_) | Item::Echo(_) => {}
-                Item::Terminal(terminal) => cx.emit(&Event::Login(LoginEvent::LoginTerminal { terminal })),
-                Item::Display(display) => cx.emit(&Event::Login(LoginEvent::LoginDisplay { display })),
-                Item::Environment(variables) => {
-                    for Variable { name, value, user } in variables {
-                        let value = value.unwrap_or_default();
-                        cx.emit(&Event::Login(LoginEvent::LoginEnvironment { name, value, user_variable: user }));
-                    }
-                }
-            }
+            take(&mut self.login, cx, direction, item);
         }
-        if self.nvt.is_sealed() { Step::Done } else { nvt::step(bytes, rest) }
+        if !direction.is_orig() {
+            self.login.on_partial_output(cx, self.nvt.partial(direction, rest));
+        }
+        if self.nvt.is_sealed() || self.login.is_done() { Step::Done } else { nvt::step(bytes, rest) }
     }
 
     fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
@@ -50,6 +47,36 @@ impl Analyzer for Telnet {
     }
 
     fn held(&self) -> usize {
-        self.nvt.held()
+        self.nvt.held().saturating_add(self.login.held())
+    }
+
+    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
+        if let Some(line) = self.nvt.finish(cx, direction, rest) {
+            take(&mut self.login, cx, direction, Item::Line(line));
+        }
+        self.login.on_end(cx, direction);
+    }
+
+    fn on_close(&mut self, cx: &mut Context<'_>) {
+        self.login.on_close(cx);
     }
 }
+
+fn take(login: &mut Login, cx: &mut Context<'_>, direction: Direction, item: Item<'_>) {
+    match item {
+        Item::Line(line) if direction.is_orig() => login.on_input_line(cx, line),
+        Item::Line(line) => login.on_output_line(cx, line),
+        Item::Terminal(terminal) => cx.emit(&Event::Login(LoginEvent::LoginTerminal { terminal })),
+        Item::Display(display) => cx.emit(&Event::Login(LoginEvent::LoginDisplay { display })),
+        Item::Environment(variables) => {
+            for nvt::Variable { name, value, user } in variables {
+                let variable = Variable { name, value: value.unwrap_or_default(), user_variable: user };
+                login.set_env(cx, direction, &variable);
+            }
+        }
+        Item::Echo(server_shows) => login.on_echo(server_shows),
+    }
+}
+
+#[cfg(test)]
+mod tests;

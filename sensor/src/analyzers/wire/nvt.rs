@@ -12,6 +12,7 @@ pub use environ::{Variable, Variables};
 use self::options::{DONT, Options, WILL, WONT, code};
 use self::security::{Outcome, Security};
 use self::suboption::Meaning;
+use super::Decimal;
 pub use super::lines::WAITING_MAX as PDU_MAX;
 use super::lines::{Ending, Form, Found, IAC, Lines, advance};
 use crate::analyzers::{Context, Step};
@@ -328,8 +329,9 @@ impl Side {
 }
 
 fn negotiate(cx: &mut Context<'_>, options: &mut Options, said: &mut Said, about: Negotiation) {
-    let unknown = !options::is_known(about.option);
-    once(cx, unknown, &mut said.unknown_option, "telnet_unknown_option");
+    if !options::is_known(about.option) && !std::mem::replace(&mut said.unknown_option, true) {
+        cx.weird("telnet_unknown_option", Decimal::new(about.option).as_bytes());
+    }
     if !options.on(about) {
         cx.emit(&Event::Nvt(NvtEvent::InconsistentOption(about)));
     }
