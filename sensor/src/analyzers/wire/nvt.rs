@@ -1,45 +1,29 @@
 //! The Network Virtual Terminal (RFC 854), which Telnet and FTP's control connection have in common: lines, and options among them.
 
 mod environ;
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+mod hostile;
 mod options;
 mod security;
+mod side;
 mod suboption;
 #[cfg(test)]
 mod tests;
 
 pub use environ::{Variable, Variables};
 
-use self::options::{DONT, Options, WILL, WONT, code};
+use self::options::{Options, WILL, WONT, code};
 use self::security::{Outcome, Security};
+use self::side::{Side, Token, once};
 use self::suboption::Meaning;
 use super::Decimal;
 pub use super::lines::WAITING_MAX as PDU_MAX;
-use super::lines::{Ending, Form, Found, IAC, Lines, advance};
+use super::lines::{Ending, Form};
 use crate::analyzers::{Context, Step};
 use crate::event::Event;
 use crate::event::nvt::{Negotiation, NvtEvent};
-use crate::flow::EndpointState;
 use crate::flow::key::Direction;
-
-/// End of a suboption.
-const SE: u8 = 240;
-/// Are you there?
-const AYT: u8 = 246;
-/// Erase the character before.
-const ERASE_CHARACTER: u8 = 247;
-/// Erase the line so far.
-const ERASE_LINE: u8 = 248;
-/// Beginning of a suboption.
-const SB: u8 = 250;
-/// What a terminal's line discipline makes of the two commands that erase.
-const BACKSPACE: u8 = 8;
-const KILL: u8 = 21;
-/// Bytes of a suboption that are kept; what follows is left out.
-const SUBOPTION_MAX: usize = 1024;
-/// Bytes into a stream whose start was not seen up to which a NUL is a keep-alive.
-const KEEP_ALIVE: u64 = 2;
-/// So many AYT within one line are an attack on their answers (CVE-2001-0554).
-const AYT_BURST: u8 = 32;
 
 /// Both directions of a terminal.
 #[derive(Debug)]
@@ -79,51 +63,6 @@ struct Said {
     unknown_option: bool,
     slc_overflow: bool,
     ayt_burst: bool,
-}
-
-/// One direction.
-#[derive(Default, Debug)]
-struct Side {
-    lines: Lines,
-    state: State,
-    /// The content of the suboption that is being read.
-    suboption: Vec<u8>,
-    /// It has been shown.
-    shown: bool,
-    /// A line was too long already.
-    excessive: bool,
-    /// AYT since the last line.
-    ayts: u8,
-}
-
-/// Where in a command the stream is.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum State {
-    #[default]
-    Text,
-    Command,
-    /// WILL, WONT, DO or DONT: the option's code follows.
-    Option(u8),
-    /// SB: the option's code follows.
-    Begin,
-    Suboption(u8),
-    /// An IAC within it.
-    Escape(u8),
-}
-
-/// A command, complete.
-#[derive(Clone, Copy)]
-enum Command {
-    Simple(u8),
-    Negotiation {
-        command: u8,
-        option: u8,
-    },
-    /// The content is in the side's buffer; `sound`: it ended as it should.
-    Suboption {
-        option: u8,
-        sound: bool,
-    },
 }
 
 impl Nvt {
@@ -167,50 +106,22 @@ impl Nvt {
                 *rest = &[];
                 return None;
             }
-            if side.state == State::Text {
-                match side.lines.next(rest, &form)? {
-                    Found::Line { text, single_cr, single_lf } => {
-                        once(cx, single_cr, &mut said.single_cr, "line_terminated_with_single_CR");
-                        once(cx, single_lf, &mut said.single_lf, "line_terminated_with_single_LF");
-                        side.ayts = 0;
-                        return Some(Item::Line(side.lines.bytes(text)));
-                    }
-                    Found::Cut(text) => {
-                        if !std::mem::replace(&mut side.excessive, true) {
-                            cx.emit(&Event::Nvt(NvtEvent::ExcessiveLine { direction }));
-                        }
-                        return Some(Item::Line(side.lines.bytes(text)));
-                    }
-                    Found::Nul => once(cx, !is_keep_alive(cx, direction), &mut said.nul, "NUL_in_line"),
-                    Found::Command => {
-                        advance(rest, 1);
-                        side.state = State::Command;
-                    }
-                    Found::Refused(bytes) => cx.refuse(bytes),
-                }
-                continue;
-            }
-            match side.command(cx, said, rest)? {
-                Command::Simple(command) => side.simple(cx, said, command, &form),
-                Command::Negotiation { command, option } => {
-                    negotiate(cx, options, said, Negotiation { direction, command, option });
-                    if option == code::ECHO && direction == Direction::FromResp && command <= WONT {
+            match side.next(cx, said, direction, (rest, &form))? {
+                Token::Line(text) => return Some(Item::Line(side.lines.bytes(text))),
+                Token::Negotiation(about) => {
+                    negotiate(cx, options, said, about);
+                    let Negotiation { command, option, .. } = about;
+                    if option == code::ECHO && !direction.is_orig() && matches!(command, WILL | WONT) {
                         return Some(Item::Echo(command == WILL));
                     }
                 }
-                Command::Suboption { option, sound } => {
-                    let about = Negotiation { direction, command: SB, option };
-                    if !sound {
-                        cx.emit(&Event::Nvt(NvtEvent::BadOptionTermination(about)));
+                Token::Suboption(about) => match meaning(cx, (&*options, security, said), about, &side.suboption) {
+                    Some(meaning) => {
+                        side.shown = true;
+                        return meaning.item(&mut side.suboption);
                     }
-                    match meaning(cx, (&*options, security, said), about, &side.suboption) {
-                        Some(meaning) => {
-                            side.shown = true;
-                            return meaning.item(&mut side.suboption);
-                        }
-                        None => side.suboption = Vec::new(),
-                    }
-                }
+                    None => side.suboption = Vec::new(),
+                },
             }
         }
     }
@@ -224,10 +135,7 @@ impl Nvt {
 
     /// Bytes of a direction are missing: what was begun is forgotten.
     pub fn on_gap(&mut self, direction: Direction) {
-        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
-        side.lines.restart();
-        side.state = State::Text;
-        side.suboption = Vec::new();
+        if direction.is_orig() { &mut self.orig } else { &mut self.resp }.restart();
     }
 
     /// What there is of a direction's line that has not ended; `rest` was offered and not used up.
@@ -255,76 +163,6 @@ pub fn step(bytes: &[u8], rest: &[u8]) -> Step {
     match bytes.len().saturating_sub(rest.len()) {
         0 => Step::More,
         used => Step::Consumed(used),
-    }
-}
-
-impl Side {
-    fn held(&self) -> usize {
-        self.lines.held().saturating_add(self.suboption.capacity())
-    }
-
-    /// Reads on to the end of a command; `None` if that is not there yet.
-    fn command(&mut self, cx: &mut Context<'_>, said: &mut Said, rest: &mut &[u8]) -> Option<Command> {
-        while let Some(&byte) = rest.first() {
-            let mut command = None;
-            let before = self.state;
-            self.state = match (before, byte) {
-                (State::Command, WILL..=DONT) => State::Option(byte),
-                (State::Command, SB) => State::Begin,
-                (State::Begin, option) | (State::Escape(option), IAC) | (State::Suboption(option), ..IAC) => {
-                    if before != State::Begin {
-                        self.collect(cx, said, byte);
-                    }
-                    State::Suboption(option)
-                }
-                (State::Suboption(option), IAC) => State::Escape(option),
-                (State::Escape(option), _) => {
-                    let sound = byte == SE;
-                    command = Some(Command::Suboption { option, sound });
-                    // As BSD's telnetd has it: the byte is read again, as if it followed its IAC outside.
-                    if sound { State::Text } else { State::Command }
-                }
-                (State::Option(command_byte), option) => {
-                    command = Some(Command::Negotiation { command: command_byte, option });
-                    State::Text
-                }
-                (State::Command | State::Text, _) => {
-                    command = Some(Command::Simple(byte));
-                    State::Text
-                }
-            };
-            if !matches!(command, Some(Command::Suboption { sound: false, .. })) {
-                advance(rest, 1);
-            }
-            if command.is_some() {
-                return command;
-            }
-        }
-        None
-    }
-
-    fn simple(&mut self, cx: &mut Context<'_>, said: &mut Said, command: u8, form: &Form) {
-        let byte = match command {
-            IAC => IAC,
-            ERASE_CHARACTER => BACKSPACE,
-            ERASE_LINE => KILL,
-            AYT => {
-                self.ayts = self.ayts.saturating_add(1);
-                return once(cx, self.ayts >= AYT_BURST, &mut said.ayt_burst, "telnet_ayt_burst");
-            }
-            _ => return,
-        };
-        if let Err(Found::Refused(bytes)) = self.lines.insert(byte, form) {
-            cx.refuse(bytes);
-        }
-    }
-
-    fn collect(&mut self, cx: &mut Context<'_>, said: &mut Said, byte: u8) {
-        let full = self.suboption.len() >= SUBOPTION_MAX;
-        once(cx, full, &mut said.suboption_size, "nvt_option_size_exceeded");
-        if !full && (self.suboption.len() < self.suboption.capacity() || cx.may_keep(self.suboption.len().max(8))) {
-            self.suboption.push(byte);
-        }
     }
 }
 
@@ -370,15 +208,4 @@ fn meaning(
     };
     cx.emit(&Event::Nvt(event));
     None
-}
-
-fn is_keep_alive(cx: &Context<'_>, direction: Direction) -> bool {
-    let endpoint = cx.conn.endpoint(direction);
-    endpoint.state == EndpointState::Partial && endpoint.size <= KEEP_ALIVE
-}
-
-fn once(cx: &mut Context<'_>, is_so: bool, said: &mut bool, name: &'static str) {
-    if is_so && !std::mem::replace(said, true) {
-        cx.weird(name, b"");
-    }
 }

@@ -221,14 +221,4 @@ mod tests {
         assert_eq!(security.on(&options, FromOrig, code::START_TLS, &[2]), Some(Outcome::Bad("command")));
         assert_eq!(security.on(&options, FromOrig, code::START_TLS, &[1]), Some(Outcome::Seals));
     }
-
-    #[test]
-    fn a_million_names_are_one() {
-        let (mut security, options) = (Security::default(), Options::default());
-        for n in 0..1_000_000u32 {
-            let content = [&[NAME][..], &n.to_be_bytes().repeat(20)].concat();
-            security.on(&options, FromOrig, code::AUTHENTICATION, &content);
-        }
-        assert_eq!(security.held(), NAME_MAX);
-    }
 }

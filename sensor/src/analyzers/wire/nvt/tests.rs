@@ -3,14 +3,15 @@
 use super::*;
 use crate::analyzers::Analyzer;
 use crate::analyzers::testing::Bench;
+use crate::analyzers::wire::lines::IAC;
 use crate::flow::key::Transport;
 use Direction::{FromOrig, FromResp};
 
 /// Writes down what the terminal shows.
 #[derive(Debug)]
-struct Reading<const FTP: bool> {
+pub(super) struct Reading<const FTP: bool> {
     nvt: Nvt,
-    items: Vec<String>,
+    pub(super) items: Vec<String>,
 }
 
 type Telnet = Reading<false>;

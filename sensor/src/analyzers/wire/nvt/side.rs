@@ -1,0 +1,222 @@
+//! One direction of a terminal: its lines, and the commands among them.
+
+use super::Said;
+use super::options::{DONT, WILL};
+use crate::analyzers::Context;
+use crate::analyzers::wire::lines::{Form, Found, IAC, Lines, Text, advance};
+use crate::event::Event;
+use crate::event::nvt::{Negotiation, NvtEvent};
+use crate::flow::EndpointState;
+use crate::flow::key::Direction;
+
+/// End of a suboption.
+const SE: u8 = 240;
+/// Are you there?
+const AYT: u8 = 246;
+/// Erase the character before.
+const ERASE_CHARACTER: u8 = 247;
+/// Erase the line so far.
+const ERASE_LINE: u8 = 248;
+/// Beginning of a suboption.
+const SB: u8 = 250;
+/// What a terminal's line discipline makes of the two commands that erase.
+const BACKSPACE: u8 = 8;
+const KILL: u8 = 21;
+/// Bytes of a suboption that are kept; what follows is left out.
+const SUBOPTION_MAX: usize = 1024;
+/// Bytes into a stream whose start was not seen up to which a NUL is a keep-alive.
+const KEEP_ALIVE: u64 = 2;
+/// So many AYT within one line are an attack on their answers (CVE-2001-0554).
+const AYT_BURST: u8 = 32;
+
+/// One direction.
+#[derive(Default, Debug)]
+pub struct Side {
+    /// Its lines.
+    pub lines: Lines,
+    /// The content of the suboption that is being read.
+    pub suboption: Vec<u8>,
+    /// It has been shown.
+    pub shown: bool,
+    state: State,
+    /// A line was too long already.
+    excessive: bool,
+    /// AYT since the last line.
+    ayts: u8,
+}
+
+/// Where in a command the stream is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum State {
+    #[default]
+    Text,
+    Command,
+    /// WILL, WONT, DO or DONT: the option's code follows.
+    Option(u8),
+    /// SB: the option's code follows.
+    Begin,
+    Suboption(u8),
+    /// An IAC within it.
+    Escape(u8),
+}
+
+/// What a direction consists of, once the commands that are about its text alone are gone.
+#[derive(Clone, Copy, Debug)]
+pub enum Token<'b> {
+    /// A line; its bytes are asked of [`Side::lines`].
+    Line(Text<'b>),
+    /// WILL, WONT, DO or DONT.
+    Negotiation(Negotiation),
+    /// A suboption, whose content is in [`Side::suboption`].
+    Suboption(Negotiation),
+}
+
+/// A command, complete.
+#[derive(Clone, Copy)]
+enum Command {
+    Simple(u8),
+    Negotiation(u8, u8),
+    Suboption { option: u8, sound: bool },
+}
+
+impl Side {
+    /// What comes next in `rest`, which is moved on behind it.
+    pub fn next<'b>(
+        &mut self,
+        cx: &mut Context<'_>,
+        said: &mut Said,
+        direction: Direction,
+        (rest, form): (&mut &'b [u8], &Form),
+    ) -> Option<Token<'b>> {
+        loop {
+            if self.state == State::Text {
+                match self.text(cx, said, direction, (rest, form))? {
+                    Some(text) => return Some(Token::Line(text)),
+                    None => continue,
+                }
+            }
+            match self.command(cx, said, rest)? {
+                Command::Simple(command) => self.simple(cx, said, command, form),
+                Command::Negotiation(command, option) => {
+                    return Some(Token::Negotiation(Negotiation { direction, command, option }));
+                }
+                Command::Suboption { option, sound } => {
+                    let about = Negotiation { direction, command: SB, option };
+                    if !sound {
+                        cx.emit(&Event::Nvt(NvtEvent::BadOptionTermination(about)));
+                    }
+                    return Some(Token::Suboption(about));
+                }
+            }
+        }
+    }
+
+    /// Bytes are missing: what was begun is forgotten.
+    pub fn restart(&mut self) {
+        self.lines.restart();
+        self.state = State::Text;
+        self.suboption = Vec::new();
+    }
+
+    /// Bytes on the heap.
+    pub fn held(&self) -> usize {
+        self.lines.held().saturating_add(self.suboption.capacity())
+    }
+
+    /// Reads on to the end of a line, or to something within it; `None` if there is nothing more.
+    fn text<'b>(
+        &mut self,
+        cx: &mut Context<'_>,
+        said: &mut Said,
+        direction: Direction,
+        (rest, form): (&mut &'b [u8], &Form),
+    ) -> Option<Option<Text<'b>>> {
+        match self.lines.next(rest, form)? {
+            Found::Line { text, single_cr, single_lf } => {
+                once(cx, single_cr, &mut said.single_cr, "line_terminated_with_single_CR");
+                once(cx, single_lf, &mut said.single_lf, "line_terminated_with_single_LF");
+                self.ayts = 0;
+                return Some(Some(text));
+            }
+            Found::Cut(text) => {
+                if !std::mem::replace(&mut self.excessive, true) {
+                    cx.emit(&Event::Nvt(NvtEvent::ExcessiveLine { direction }));
+                }
+                return Some(Some(text));
+            }
+            Found::Nul => once(cx, !is_keep_alive(cx, direction), &mut said.nul, "NUL_in_line"),
+            Found::Command => {
+                advance(rest, 1);
+                self.state = State::Command;
+            }
+            Found::Refused(bytes) => cx.refuse(bytes),
+        }
+        Some(None)
+    }
+
+    /// Reads on to the end of a command; `None` if that is not there yet.
+    fn command(&mut self, cx: &mut Context<'_>, said: &mut Said, rest: &mut &[u8]) -> Option<Command> {
+        while let Some(&byte) = rest.first() {
+            let (state, command) = match (self.state, byte) {
+                (State::Command, WILL..=DONT) => (State::Option(byte), None),
+                (State::Command, SB) => (State::Begin, None),
+                (State::Begin, option) => (State::Suboption(option), None),
+                (State::Suboption(option), IAC) => (State::Escape(option), None),
+                (State::Suboption(option), _) | (State::Escape(option), IAC) => {
+                    self.collect(cx, said, byte);
+                    (State::Suboption(option), None)
+                }
+                (State::Escape(option), SE) => (State::Text, Some(Command::Suboption { option, sound: true })),
+                (State::Escape(option), _) => {
+                    // As BSD's telnetd has it: the byte is read again, as if it followed its IAC outside.
+                    self.state = State::Command;
+                    return Some(Command::Suboption { option, sound: false });
+                }
+                (State::Option(command), option) => (State::Text, Some(Command::Negotiation(command, option))),
+                (State::Command | State::Text, _) => (State::Text, Some(Command::Simple(byte))),
+            };
+            self.state = state;
+            advance(rest, 1);
+            if command.is_some() {
+                return command;
+            }
+        }
+        None
+    }
+
+    fn simple(&mut self, cx: &mut Context<'_>, said: &mut Said, command: u8, form: &Form) {
+        let byte = match command {
+            IAC => IAC,
+            ERASE_CHARACTER => BACKSPACE,
+            ERASE_LINE => KILL,
+            AYT => {
+                self.ayts = self.ayts.saturating_add(1);
+                return once(cx, self.ayts >= AYT_BURST, &mut said.ayt_burst, "telnet_ayt_burst");
+            }
+            _ => return,
+        };
+        if let Err(Found::Refused(bytes)) = self.lines.insert(byte, form) {
+            cx.refuse(bytes);
+        }
+    }
+
+    fn collect(&mut self, cx: &mut Context<'_>, said: &mut Said, byte: u8) {
+        let full = self.suboption.len() >= SUBOPTION_MAX;
+        once(cx, full, &mut said.suboption_size, "nvt_option_size_exceeded");
+        if !full && (self.suboption.len() < self.suboption.capacity() || cx.may_keep(self.suboption.len().max(8))) {
+            self.suboption.push(byte);
+        }
+    }
+}
+
+fn is_keep_alive(cx: &Context<'_>, direction: Direction) -> bool {
+    let endpoint = cx.conn.endpoint(direction);
+    endpoint.state == EndpointState::Partial && endpoint.size <= KEEP_ALIVE
+}
+
+/// Says that something is so, the first time.
+pub fn once(cx: &mut Context<'_>, is_so: bool, said: &mut bool, name: &'static str) {
+    if is_so && !std::mem::replace(said, true) {
+        cx.weird(name, b"");
+    }
+}
