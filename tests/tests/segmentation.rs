@@ -78,9 +78,10 @@ fn is_ordinary_stream(case: &Case) -> bool {
             && packet.bent.snap.is_none()
             && packet.bent.truncate.is_none()
     };
-    // Policy that names addresses is meant for the hosts of the case.
-    let portable = !case.talk.settings.iter().any(|set| set.contains("10."));
+    // Policy, and payload, that name addresses are meant for the hosts of the case.
     let text = std::fs::read_to_string(case.path.join("talk.txt")).unwrap_or_default();
+    let in_payload = [" 10,", "(10,", "|10.", "|2001:"].iter().any(|address| text.contains(address));
+    let portable = !in_payload && !case.talk.settings.iter().any(|set| set.contains("10."));
     let bent =
         ["[seq", "[ack ack", "[syn", "[rst", "without handshake", "bad-checksum", "!reset", "!swap", "!double", "late"];
     // Every byte is cut two hundred times.

@@ -77,7 +77,7 @@ fn every_analyzer_has_cases() {
 }
 
 /// The variables of the manual's hot, portmapper and weird pages.
-const SETS: [&str; 30] = [
+const SETS: [&str; 45] = [
     "same_local_net_is_spoof",
     "allow_spoof_services",
     "allow_pairs",
@@ -108,6 +108,21 @@ const SETS: [&str; 30] = [
     "weird_do_not_ignore_repeats",
     "never_capture",
     "capture_control_only",
+    "forbidden_ids",
+    "forbidden_ids_if_no_password",
+    "forbidden_id_patterns",
+    "always_hot_ids",
+    "hot_ids",
+    "guest_ids",
+    "skip_hot",
+    "hot_files",
+    "not_actually_hot_files",
+    "hot_guest_files",
+    "hot_cmds",
+    "excessive_filename_len",
+    "excessive_filename_trunc_len",
+    "ignore_invalid_PORT",
+    "ignore_privileged_PASVs",
 ];
 
 #[test]

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn port(h: &str, p: u16, valid: bool) -> FtpPort {
-        FtpPort { h: h.parse().unwrap(), p, valid }
+        FtpPort { h: h.parse().unwrap_or(Ipv4Addr::BROADCAST.into()), p, valid }
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         let epsv = parse_ftp_epsv(b"229 Entering Extended Passive Mode (|||1234|)");
         assert_eq!(epsv, port("::", 1234, true));
         assert_eq!(fmt_ftp_port([192, 168, 0, 2].into(), 257).as_deref(), Some("192,168,0,2,1,1"));
-        assert_eq!(fmt_ftp_port("::1".parse().unwrap(), 257), None);
+        assert_eq!(fmt_ftp_port(Ipv6Addr::LOCALHOST.into(), 257), None);
     }
 
     #[test]
