@@ -45,6 +45,15 @@
 //! the order of the kernel program's time stamps, so that a reply never overtakes its call through a queue that is drained sooner.
 //! AF_PACKET fans out by a hash of its own: what counts is that a pair of addresses has one worker.
 //!
+//! # Expected connections
+//!
+//! A reply names a port, and the connection to it may come within microseconds, before the capture filter has been told. Therefore, while
+//! two hosts have an FTP session, every SYN, FIN and RST between them is captured ([`capture::Gate::accompany`]); the worker, which sees them
+//! after the reply, keeps those that were announced. A third host (the manual's bounce, or one that connects in place of another) belongs to
+//! another worker: expectations are in the kernel's tables for all, and the workers tell them to each other through bounded queues.
+//! Of a transfer, the kernel counts the payload and drops it; its size comes from the FIN's sequence number, and how often numbers have come
+//! round from that count.
+//!
 //! # Invariants
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
@@ -62,7 +71,8 @@
 //! 8. The same capture and settings give the same logs: offline or live, one worker or many, however a stream was cut into segments.
 //!    Timers are exact in packet time: an event that a timer raises carries its deadline, not the moment at which somebody looked.
 //!    Two holes are known, both between shards: the manual's silence about a client's further calls to walld is kept per worker; and
-//!    in a replay, what one worker learns of a port reaches the others a few chunks of the file later.
+//!    in a replay, what one worker learns of a port, or of an FTP data connection with a third host, reaches the others a few chunks of
+//!    the file later.
 //! 9. No byte of a frame is referenced after its batch has been given back.
 //! 10. Whatever a remote host can make grow has its bound in [`config::limits`], and reaching it is counted.
 //! 11. A default port stands in the table of [`analyzers`], and nowhere else.

@@ -11,7 +11,8 @@ use frames::{HOSTS, Host, PORTS, Random, address, random_frame};
 use portreeve::kernel::{Kernel, KernelTables, Plan, Program};
 use portreeve::sys::bare_xdp_socket;
 use portreeve_ebpf::{
-    Connection, Counter, Decision, Endpoint, Expectation, Metadata, Options, Rules, Transport, classify, shard_of,
+    Connection, Counter, Decision, Endpoint, Expectation, Metadata, Options, Rules, Transport, classify, pair_hash,
+    shard_of,
 };
 
 const XDP_DROP: u32 = 1;
@@ -64,6 +65,21 @@ fn expectations_and_bypasses_are_followed() {
     kernel.tables.forget(&data).unwrap();
     host.expectations.remove(&data);
     kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::NoMatch);
+    let company = Endpoint::company(pair_hash(host.options.seed, client, server));
+    let opens = Expectation { why: Expectation::FTP_DATA, mode: Expectation::CONTROL_ONLY };
+    kernel.step(&tcp(33_333, 40_000, 0x02), &mut host, Counter::NoMatch);
+    kernel.expect(&mut host, company, opens);
+    assert_eq!(kernel.tables.company([server, client]), company, "whichever comes first");
+    kernel.step(&tcp(33_333, 40_000, 0x02), &mut host, Counter::Expected);
+    kernel.step(&tcp(40_000, 33_333, 0x14), &mut host, Counter::Expected);
+    kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::NoMatch);
+    kernel.expect(&mut host, data, opens);
+    kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::ControlOnly);
+    let transfer = Connection::new(Transport::Tcp, [client, server], [33_333, 40_000]);
+    kernel.bypass(&mut host, transfer, 3);
+    kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::Bypassed);
+    kernel.step(&tcp(33_333, 40_000, 0x11), &mut host, Counter::Expected);
+    assert_eq!(kernel.tables.bypassed(&transfer), host.bypassed.get(&transfer).copied());
     let account = kernel.tables.end_bypass(&control).unwrap();
     assert_eq!(account, host.bypassed.remove(&control));
     assert_eq!(account.map(|account| (account.reason, account.traffic[0].packets)), Some((7, 1)));
@@ -244,6 +260,10 @@ impl Pair {
         let (a, b) = (side(), side());
         let mode = random.pick(&[Expectation::FULL, Expectation::CONTROL_ONLY]);
         self.expect(host, Endpoint::new(transport, a.0, a.1), Expectation { why: Expectation::FTP_DATA, mode });
+        if random.percent(50) {
+            let company = Endpoint::company(pair_hash(host.options.seed, a.0, b.0));
+            self.expect(host, company, Expectation { why: Expectation::FTP_DATA, mode: Expectation::CONTROL_ONLY });
+        }
         let connection = Connection::new(transport, [a.0, b.0], [111, b.1]);
         if !host.bypassed.contains_key(&connection.swapped()) {
             self.bypass(host, connection, 1);

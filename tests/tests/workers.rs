@@ -14,9 +14,17 @@ use portreeve_tests::{pcap, replay};
 /// What one client does to several servers is judged where each pair of hosts meets, so this case needs its two servers in one worker.
 const OF_SEVERAL_SERVERS: &str = "portmap/callit-to-walld-is-noticed-once";
 
+/// In a replay, a worker hears of another's expectations a chunk later: here it would be too late.
+const OF_THIRD_HOSTS: [&str; 4] = [
+    "ftp/a-bounced-transfer-is-a-data-connection",
+    "ftp/another-host-takes-the-data-connection",
+    "ftp/a-neighbour-may-take-the-data-connection",
+    "ftp/skip_unexpected-excuses-a-host",
+];
+
 #[test]
 fn each_case_gives_the_same_records_with_any_number_of_workers() {
-    for case in case::all().iter().filter(|case| case.name != OF_SEVERAL_SERVERS) {
+    for case in case::all().iter().filter(|case| is_of_one_pair(case)) {
         let one = read(&case.frames(), &case.talk.settings, 1);
         for workers in [2, 3] {
             assert_same(&case.name, workers, &one, &read(&case.frames(), &case.talk.settings, workers));
@@ -34,10 +42,14 @@ fn all_cases_in_one_capture_give_the_same_records_with_any_number_of_workers() {
     }
 }
 
+fn is_of_one_pair(case: &Case) -> bool {
+    case.name != OF_SEVERAL_SERVERS && !OF_THIRD_HOSTS.contains(&case.name.as_str())
+}
+
 /// The cases one after the other, each between hosts of its own, so that they are spread over the workers.
 fn mixed() -> Vec<WireFrame> {
     let mut frames = Vec::new();
-    let cases = case::all().into_iter().filter(|case| case.name != OF_SEVERAL_SERVERS);
+    let cases = case::all().into_iter().filter(is_of_one_pair);
     for (number, Case { scenes, .. }) in cases.enumerate() {
         frames.extend(portreeve_tests::encode::all(&portreeve_tests::play::elsewhere(&scenes, number as u8)));
     }

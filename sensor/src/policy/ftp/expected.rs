@@ -451,3 +451,6 @@ fn count_down(counts: &mut HashMap<IpAddr, usize>, host: IpAddr) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
