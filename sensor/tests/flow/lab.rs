@@ -70,9 +70,9 @@ impl Gate for Remembering {
 
     fn unexpect(&mut self, _expectation: Expectation) {}
 
-    fn accompany(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+    fn accompany(&mut self, _hosts: [IpAddr; 2]) {}
 
-    fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+    fn leave(&mut self, _hosts: [IpAddr; 2]) {}
 
     fn bypass(&mut self, key: &FlowKey, _why: BypassReason) {
         self.bypassed.push(*key);

@@ -54,17 +54,17 @@ pub struct Expected {
     pub host: IpAddr,
     /// The control connection that said so.
     pub control: ConnId,
-    until: Timestamp,
+    pub(super) until: Timestamp,
     /// Sessions that expect it still: one, unless it is a server's data port.
-    claims: u32,
+    pub(super) claims: u32,
     /// Data connections there.
     pub(super) open: u32,
     /// Whether anybody has connected since it was named.
     pub(super) used: bool,
     /// Whether a session of this worker named it.
-    own: bool,
+    pub(super) own: bool,
     /// Whether the capture filter was asked for it.
-    asked: bool,
+    pub(super) asked: bool,
     /// Bytes of the connection that ended last, until a record has told them.
     pub transferred: Option<u64>,
     /// The record of a transfer whose connection has not ended, and until when it waits.
@@ -77,7 +77,7 @@ impl Expected {
         self.used || self.open > 0 || self.transferred.is_some()
     }
 
-    fn holds(&self, now: Timestamp) -> bool {
+    pub(super) fn holds(&self, now: Timestamp) -> bool {
         self.claims > 0 && self.until > now
     }
 }
@@ -105,12 +105,12 @@ pub struct ExpectedData {
     /// Records that wait no longer, and since when.
     pub(super) released: Vec<(Timestamp, Box<FtpRecord>)>,
     /// Sessions between a client and a server.
-    sessions: HashMap<(IpAddr, IpAddr), u32>,
+    pub(super) sessions: HashMap<(IpAddr, IpAddr), u32>,
     wanted: Vec<Place>,
     unwanted: Vec<Place>,
     /// Hosts between which there are sessions since lately, or are none any more.
-    met: Vec<([IpAddr; 2], bool)>,
-    neighbours: Neighbours,
+    pub(super) met: Vec<([IpAddr; 2], bool)>,
+    pub(super) neighbours: Neighbours,
     lifetime: Duration,
     mode: ExpectationMode,
     pub(super) most: Most,
@@ -183,44 +183,6 @@ impl ExpectedData {
     /// What is known of a place, to change it.
     pub fn get_mut(&mut self, place: &Place) -> Option<&mut Expected> {
         self.places.get_mut(place)
-    }
-
-    /// A session begins: from now on its server may connect from its data port. `false` if there is no room to remember that.
-    pub fn begin_session(&mut self, now: Timestamp, control: &ConnId, stats: &WorkerStats) -> bool {
-        let pair = (control.key.orig_h, control.key.resp_h);
-        if self.sessions.len() >= self.most.in_all && !self.sessions.contains_key(&pair) {
-            stats.counters.expectations_refused.inc();
-            return false;
-        }
-        let sessions = self.sessions.entry(pair).or_default();
-        *sessions += 1;
-        if *sessions == 1 {
-            self.met.push(([pair.0, pair.1], true));
-        }
-        let place = Place::From(pair.1);
-        if let Some(known) = self.places.get_mut(&place) {
-            known.claims += 1;
-        } else {
-            self.insert(now, place, Expected::new(pair.0, *control, Timestamp::NEVER, true), stats);
-        }
-        self.ask(place);
-        true
-    }
-
-    /// A session that has begun is over.
-    pub fn end_session(&mut self, control: &ConnId) {
-        let pair = (control.key.orig_h, control.key.resp_h);
-        let Some(sessions) = self.sessions.get_mut(&pair) else { return };
-        *sessions -= 1;
-        if *sessions == 0 {
-            self.sessions.remove(&pair);
-            self.met.push(([pair.0, pair.1], false));
-        }
-        let place = Place::From(pair.1);
-        if let Some(known) = self.places.get_mut(&place) {
-            known.claims = known.claims.saturating_sub(1);
-        }
-        self.give_up_if_unclaimed(place);
     }
 
     /// A session has named an endpoint, to which `host` should connect.
@@ -331,7 +293,7 @@ impl ExpectedData {
         self.remove(now, place);
     }
 
-    fn insert(&mut self, now: Timestamp, place: Place, mut expected: Expected, stats: &WorkerStats) {
+    pub(super) fn insert(&mut self, now: Timestamp, place: Place, mut expected: Expected, stats: &WorkerStats) {
         if let Some(known) = self.places.remove(&place) {
             // It was over, or another worker's; the connections that are there are still ours.
             (expected.open, expected.asked, expected.row) = (known.open, known.asked, known.row);
@@ -370,7 +332,7 @@ impl ExpectedData {
         }
     }
 
-    fn give_up_if_unclaimed(&mut self, place: Place) {
+    pub(super) fn give_up_if_unclaimed(&mut self, place: Place) {
         if let Some(known) = self.places.get_mut(&place)
             && known.claims == 0
             && known.open == 0
@@ -386,7 +348,7 @@ impl ExpectedData {
         self.neighbours.tell(News::Over(place));
     }
 
-    fn ask(&mut self, place: Place) {
+    pub(super) fn ask(&mut self, place: Place) {
         if let Some(known) = self.places.get_mut(&place)
             && !std::mem::replace(&mut known.asked, true)
         {
@@ -399,35 +361,10 @@ impl ExpectedData {
         count_down(&mut self.per_client, control.orig_h);
         count_down(&mut self.per_server, control.resp_h);
     }
-
-    /// Takes in what the other workers have told.
-    fn hear(&mut self, now: Timestamp) {
-        while let Some(news) = self.neighbours.hear() {
-            match news {
-                News::Expected { place, host, control, until } => {
-                    if !self.places.get(&place).is_some_and(|known| known.own && known.holds(now)) {
-                        let expected = Expected { claims: 1, ..Expected::new(host, control, until, false) };
-                        self.insert(now, place, expected, &WorkerStats::default());
-                    }
-                }
-                News::Over(place) => {
-                    let Some(known) = self.places.get_mut(&place) else { continue };
-                    if !known.own {
-                        known.claims = 0;
-                    }
-                    // The capture filter is one for all: what is still in use here is asked for again.
-                    if known.open > 0 || known.own && known.claims > 0 {
-                        known.asked = false;
-                        self.ask(place);
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Expected {
-    fn new(host: IpAddr, control: ConnId, until: Timestamp, own: bool) -> Self {
+    pub(super) fn new(host: IpAddr, control: ConnId, until: Timestamp, own: bool) -> Self {
         Expected {
             host,
             control,

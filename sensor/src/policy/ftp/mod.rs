@@ -1,5 +1,6 @@
 //! FTP's events, each handled under the manual's own name.
 
+mod company;
 mod data;
 mod expected;
 mod matching;

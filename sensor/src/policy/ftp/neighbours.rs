@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::expected::Place;
+use super::expected::{Expected, ExpectedData, Place};
 use crate::record::ConnId;
+use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
 /// News that may wait for a worker; it looks after every frame and tick.
@@ -53,5 +54,32 @@ impl Neighbours {
     /// What another worker has told, the oldest first.
     pub fn hear(&self) -> Option<News> {
         self.own.as_ref().filter(|own| !own.is_empty())?.pop()
+    }
+}
+
+impl ExpectedData {
+    /// Takes in what the other workers have told.
+    pub(super) fn hear(&mut self, now: Timestamp) {
+        while let Some(news) = self.neighbours.hear() {
+            match news {
+                News::Expected { place, host, control, until } => {
+                    if !self.places.get(&place).is_some_and(|known| known.own && known.holds(now)) {
+                        let expected = Expected { claims: 1, ..Expected::new(host, control, until, false) };
+                        self.insert(now, place, expected, &WorkerStats::default());
+                    }
+                }
+                News::Over(place) => {
+                    let Some(known) = self.places.get_mut(&place) else { continue };
+                    if !known.own {
+                        known.claims = 0;
+                    }
+                    // The capture filter is one for all: what is still in use here is asked for again.
+                    if known.open > 0 || known.own && known.claims > 0 {
+                        known.asked = false;
+                        self.ask(place);
+                    }
+                }
+            }
+        }
     }
 }

@@ -271,9 +271,9 @@ mod tests {
             self.gone.push(expectation.port);
         }
 
-        fn accompany(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+        fn accompany(&mut self, _hosts: [IpAddr; 2]) {}
 
-        fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+        fn leave(&mut self, _hosts: [IpAddr; 2]) {}
 
         fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
 
