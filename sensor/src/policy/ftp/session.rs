@@ -159,3 +159,23 @@ impl Policy {
         allowed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let mut session = FtpSession::new(Timestamp::ZERO);
+        for name in [b"USER".as_slice(), b"RETR"] {
+            session.pending.push(Command { name, arg: &[b'x'; 700] }, 0);
+            session.request.extend_from_slice(&[b'x'; 700]);
+            session.num_requests += 1;
+        }
+        session.take_request(&mut Vec::new());
+        session.pending.remove(0);
+        session.pending.remove(0);
+        let bytes = size_of::<crate::analyzers::ftp::Ftp>() + size_of::<FtpSession>() + session.held();
+        assert!(bytes < 1024, "{bytes} bytes of an idle session, its analyzer with it");
+    }
+}
