@@ -18,16 +18,18 @@ hot > smith\\r\\n
 cold > jones\\r\\n
 !close
 ";
+/// Packets only.
+const NO_TEXT: [&str; 2] = ["--set", "record.transcripts=false"];
 const FLAG: &str = "policy.add.flag_successful_service={\"23/tcp\"=\"Telnet is not wanted here\"}";
 
 #[test]
 fn a_hot_session_is_recorded_from_its_handshake_on() {
-    let Some((logs, files, _folder)) = recorded(TALK, &["--set", FLAG]) else { return };
+    let Some((logs, files, _folder)) = recorded(TALK, &["--set", FLAG, NO_TEXT[0], NO_TEXT[1]]) else { return };
     let [file] = files.as_slice() else { panic!("one session, one file: {files:?}") };
     assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     let name = file.file_name().unwrap().to_str().unwrap();
     let notices = &logs["notice.log"];
-    assert!(notices.iter().any(|line| line.to_string().contains(name)), "{notices:?}");
+    assert!(notices.iter().any(|line| line.contains(name)), "{notices:?}");
     if !are_installed(&["tshark"]) {
         return;
     }
@@ -43,13 +45,48 @@ fn a_hot_session_is_recorded_from_its_handshake_on() {
 fn what_is_not_hot_and_what_is_over_budget_is_not_recorded() {
     let Some((_, files, _folder)) = recorded(TALK, &[]) else { return };
     assert!(files.is_empty(), "{files:?}");
-    let Some((_, files, _folder)) = recorded(TALK, &["--set", FLAG, "--set", "record.total_bytes=10"]) else { return };
+    let Some((_, files, _folder)) =
+        recorded(TALK, &["--set", FLAG, NO_TEXT[0], NO_TEXT[1], "--set", "record.total_bytes=10"])
+    else {
+        return;
+    };
     assert!(files.is_empty(), "{files:?}");
-    let Some((_, files, _folder)) = recorded(TALK, &["--set", FLAG, "--set", "record.connection_bytes=300"]) else {
+    let Some((_, files, _folder)) =
+        recorded(TALK, &["--set", FLAG, NO_TEXT[0], NO_TEXT[1], "--set", "record.connection_bytes=300"])
+    else {
         return;
     };
     assert_eq!(files.len(), 1);
     assert!(std::fs::metadata(&files[0]).unwrap().len() < 600);
+}
+
+/// Somebody becomes root over Telnet.
+const LOGIN: &str = "# A root login, and what is typed after it.
+tcp 10.0.0.9:4000 > 10.0.0.1:23
+< SunOS 5.6\\r\\nlogin:\\x20
+> root\\r\\n
+< root\\r\\nPassword:\\x20
+> s3cr3t-0f-r00t\\r\\n
+< \\r\\nLast login: Mon Nov 16\\r\\n#\\x20
+> ls\\x1b[31m\\r\\n
+< ls\\x1b[31m\\r\\nfile\\r\\n#\\x20
+!close
+";
+
+#[test]
+fn what_was_said_in_a_hot_login_is_kept_without_its_password() {
+    let Some((logs, files, _folder)) = recorded(LOGIN, &[]) else { return };
+    assert!(logs["notice.log"].iter().any(|notice| notice.contains("SensitiveLogin")), "{logs:?}");
+    let transcript = files.iter().find(|file| file.extension().is_some_and(|suffix| suffix == "transcript"));
+    let transcript = transcript.unwrap_or_else(|| panic!("a transcript beside the packets: {files:?}"));
+    assert_eq!(std::fs::metadata(transcript).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(transcript).unwrap();
+    let said: Vec<&str> = text.lines().map(|line| line.split_once(' ').map_or(line, |(_, said)| said)).collect();
+    assert!(said[0].contains("why=SensitiveLogin 10.0.0.9:4000 > 10.0.0.1:23"), "{text}");
+    let expected = ["< SunOS 5.6", "> root", "< login: root", "> <hidden>"];
+    assert_eq!(said[1..5], expected, "{text}");
+    assert!(said.contains(&"> ls\\x1b[31m") && said.contains(&"< file"), "{text}");
+    assert!(!text.contains("s3cr3t"), "{text}");
 }
 
 /// The logs and the recorded files of a conversation; nothing where the sensor was not built.
