@@ -49,6 +49,8 @@ pub struct LoginSession {
     pub(super) trouble_notices: u8,
 }
 
+const _: () = assert!(size_of::<LoginSession>() <= 112, "one is kept per session");
+
 /// What most sessions never need.
 #[derive(Default, Debug)]
 pub(super) struct Rare {

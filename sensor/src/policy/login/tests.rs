@@ -30,9 +30,9 @@ impl Bench {
         Bench { policy: Policy::new(settings, Arc::default(), outbox), conn, inbox }
     }
 
-    fn event(&mut self, event: Event<'_>) -> Verdict {
+    fn event(&mut self, event: &Event<'_>) -> Verdict {
         let now = self.conn.start;
-        let verdict = self.policy.handle(now, &mut self.conn, &event);
+        let verdict = self.policy.handle(now, &mut self.conn, event);
         self.conn.login.obey(verdict);
         verdict
     }
@@ -42,7 +42,7 @@ impl Bench {
         if matches!(event, LoginEvent::LoginConfused { .. }) {
             self.conn.login = LoginState::Confused;
         }
-        let verdict = self.event(Event::Login(event));
+        let verdict = self.event(&Event::Login(event));
         if matches!(event, LoginEvent::LoginSuccess(_)) {
             self.conn.login.log_in();
         }
@@ -100,7 +100,7 @@ fn a_failure_and_a_success_are_lines_and_one_more_is_the_session() {
     let mut bench = Bench::new(&[]);
     bench.login(LoginEvent::LoginFailure(attempt("smith", "secret")));
     bench.login(LoginEvent::LoginSuccess(attempt("jones", "s3cret")));
-    bench.event(Event::Connection(ConnectionEvent::ConnectionStateRemove));
+    bench.event(&Event::Connection(ConnectionEvent::ConnectionStateRemove));
     let expected = [
         "login: attempt smith <hidden> AUTHENTICATE fail/smith",
         "PasswordExposed: exposed the password of \"jones\"",
@@ -181,16 +181,16 @@ fn odd_terminals_prompts_and_variables_are_told() {
 #[test]
 fn what_is_skipped_is_skipped() {
     let mut bench = Bench::new(&["policy.add.non_ASCII_hosts = ['10.0.0.2']", "login.skip_when_logged_in = true"]);
-    let verdict = bench.event(Event::Connection(ConnectionEvent::ConnectionEstablished));
+    let verdict = bench.event(&Event::Connection(ConnectionEvent::ConnectionEstablished));
     assert!(verdict.has(Verdict::SKIP | Verdict::DO_NOT_RECORD));
     let mut bench = Bench::new(&["login.skip_when_logged_in = true"]);
     assert!(bench.login(LoginEvent::LoginSuccess(attempt("smith", "x"))).has(Verdict::SKIP));
     let encrypts = |direction, both| Event::Nvt(NvtEvent::ActivatingEncryption { direction, both });
-    assert!(!bench.event(encrypts(Direction::FromOrig, false)).has(Verdict::SKIP));
-    assert!(bench.event(encrypts(Direction::FromResp, true)).has(Verdict::SKIP));
+    assert!(!bench.event(&encrypts(Direction::FromOrig, false)).has(Verdict::SKIP));
+    assert!(bench.event(&encrypts(Direction::FromResp, true)).has(Verdict::SKIP));
     let mut bench = Bench::new(&[]);
     let excessive = Event::Nvt(NvtEvent::ExcessiveLine { direction: Direction::FromOrig });
-    assert!(bench.event(excessive).has(Verdict::CONFUSED));
+    assert!(bench.event(&excessive).has(Verdict::CONFUSED));
     assert_eq!(bench.written(), ["weird: login_confused_excessive_line"]);
 }
 
