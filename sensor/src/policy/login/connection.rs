@@ -82,13 +82,13 @@ impl Policy {
     }
 
     pub(super) fn is_rsh(&self, conn: &Conn) -> bool {
-        self.login_service(conn).is_some_and(|service| service.name() == "rsh")
+        self.login_service(conn) == Some(Service::Rsh)
     }
 
     /// Which protocol with a login dialogue is spoken; before that is known, which one is expected on the port.
     pub(super) fn login_service(&self, conn: &Conn) -> Option<Service> {
         let key = &conn.id.key;
         let service = conn.service.or_else(|| self.login.ports.as_ref()?.service(key.transport, key.resp_p))?;
-        matches!(service.name(), "telnet" | "rlogin" | "rsh" | "rexec").then_some(service)
+        matches!(service, Service::Telnet | Service::Rlogin | Service::Rsh | Service::Rexec).then_some(service)
     }
 }

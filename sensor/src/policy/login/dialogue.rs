@@ -67,7 +67,8 @@ impl Policy {
     pub(super) fn login_incomplete(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         remember(seen, attempt);
         let named = attempt.user != b"<none>";
-        if named && self.edit_and_check_user(seen, Name::of(attempt), Light::Failed, (b"incomplete/", b"")) {
+        let hot = named && self.edit_and_check_user(seen, Name::of(attempt), Light::Failed, (b"incomplete/", b""));
+        if self.check_client_user(seen, attempt, Light::Failed) || hot {
             self.sensitive_login(seen, attempt.client_user, 3);
         }
         self.log_attempt(seen, attempt, Attempt::Incomplete);

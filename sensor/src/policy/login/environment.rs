@@ -40,8 +40,7 @@ impl Policy {
         } else {
             return;
         };
-        let number = kind.saturating_add(u16::try_from(at).unwrap_or(0xfff).min(0xfff));
-        self.trouble(seen, number, |out| {
+        self.trouble(seen, number::of(kind, at), |out| {
             out.extend_from_slice(b"environment ");
             out.extend_from_slice(&variable);
         });

@@ -17,6 +17,11 @@ pub(super) mod number {
     pub const TERMINAL: u16 = 0x8002;
     pub const PROMPT: u16 = 0x8003;
     pub const ORIG_PORT: u16 = 0x8004;
+
+    /// The number of one pattern of a kind, by its place in its list.
+    pub fn of(kind: u16, place: usize) -> u16 {
+        kind.saturating_add(u16::try_from(place).unwrap_or(u16::MAX).min(0xfff))
+    }
 }
 
 impl Policy {
@@ -30,7 +35,7 @@ impl Policy {
         }
         self.loader_sequence(seen, line);
         let Some(pattern) = self.input_pattern(line) else { return };
-        let pattern = number::INPUT.saturating_add(u16::try_from(pattern).unwrap_or(u16::MAX));
+        let pattern = number::of(number::INPUT, pattern);
         let session = session_mut(seen.conn);
         let waits = self.login.is_in_both_edits(&self.sets.input_wait_for_output, line);
         let shown = if secret { HIDDEN.as_bytes() } else { line };

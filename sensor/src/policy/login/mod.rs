@@ -22,7 +22,6 @@ pub use self::session::LoginSession;
 use self::edit::{Edits, is_edited};
 use self::patterns::LinePatterns;
 use self::rsh::RshLine;
-use super::password::HIDDEN;
 use super::{Policy, Seen};
 use crate::config::sets::Patterns;
 use crate::config::{PolicySets, PortTable, Settings};
@@ -75,12 +74,10 @@ impl Policy {
             LoginEvent::LoginEnvironment { name, value, .. } => self.login_environment(seen, name, value),
             LoginEvent::AuthenticationSkipped => self.authentication_skipped(seen),
             LoginEvent::RshRequest { client_user, server_user, line, new_session, secret } => {
-                let line = if secret { HIDDEN.as_bytes() } else { line };
-                self.rsh_request(seen, RshLine { client_user, server_user, line }, new_session);
+                self.rsh_request(seen, RshLine { client_user, server_user, line, secret }, new_session);
             }
             LoginEvent::RshReply { client_user, server_user, line, secret } => {
-                let line = if secret { HIDDEN.as_bytes() } else { line };
-                self.rsh_reply(seen, RshLine { client_user, server_user, line });
+                self.rsh_reply(seen, RshLine { client_user, server_user, line, secret });
             }
         }
     }

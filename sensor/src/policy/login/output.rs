@@ -78,7 +78,7 @@ impl Policy {
         let tried = self.tried(line);
         let shown = if secret { HIDDEN.as_bytes() } else { tried };
         let truncated = tried.len() < line.len();
-        self.trouble(seen, pattern, |out| {
+        self.trouble(seen, number::of(number::OUTPUT, pattern), |out| {
             out.extend_from_slice(b"output \"");
             out.extend_from_slice(shown);
             out.extend_from_slice(if truncated { b"...\"" } else { b"\"" });
@@ -86,13 +86,12 @@ impl Policy {
     }
 
     /// The first pattern that a server's line has.
-    pub(super) fn output_pattern(&self, line: &[u8]) -> Option<u16> {
+    pub(super) fn output_pattern(&self, line: &[u8]) -> Option<usize> {
         let line = self.tried(line);
         if !self.login.output.is_match(line) {
             return None;
         }
-        let place = self.login.output.first(line, Kind::Output)?;
-        Some(number::OUTPUT.saturating_add(u16::try_from(place).unwrap_or(u16::MAX)))
+        self.login.output.first(line, Kind::Output)
     }
 
     /// So much of a line is tried.

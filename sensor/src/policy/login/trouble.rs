@@ -12,18 +12,25 @@ impl Policy {
     /// The manual stops at a connection that is hot twice, and its code marks a connection twice for each report, so that it stops after
     /// one. Here the reports have a count of their own.
     pub(super) fn trouble(&mut self, seen: &mut Seen<'_>, pattern: u16, what: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_new_trouble(seen, pattern) {
+            self.hot_login(seen, pattern, what);
+        }
+    }
+
+    /// Whether a pattern is to be reported; it counts as reported from now on.
+    pub(super) fn is_new_trouble(&mut self, seen: &mut Seen<'_>, pattern: u16) -> bool {
         let most = self.settings.login.max_trouble_notices_per_conn;
         let session = session_mut(seen.conn);
         if session.rare.as_ref().is_some_and(|rare| rare.reported.contains(&pattern)) {
-            return;
+            return false;
         }
         if u32::from(session.trouble_notices) >= most {
             self.stats.counters.notices_suppressed.inc();
-            return;
+            return false;
         }
         session.trouble_notices = session.trouble_notices.saturating_add(1);
         session.rare().reported.push(pattern);
-        self.hot_login(seen, pattern, what);
+        true
     }
 
     /// The manual's `hot_login`.
