@@ -1,5 +1,6 @@
 //! Other programs in a test: found, run to their end, waited for.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -49,7 +50,7 @@ pub fn are_unpacked(paths: &[&str]) -> bool {
     missing.is_none()
 }
 
-/// tcpdump, writing every frame at once.
+/// tcpdump, writing every frame at once, with room for bursts: 64 MiB.
 #[derive(Debug)]
 pub struct Tcpdump(Child);
 
@@ -58,19 +59,25 @@ impl Tcpdump {
     pub fn start(interface: &str, file: &Path) -> Tcpdump {
         let mut command = Command::new("tcpdump");
         command
-            .args(["-i", interface, "--immediate-mode", "-U", "-s", "0", "-Z", "root", "-w"])
+            .args(["-i", interface, "--immediate-mode", "-U", "-s", "0", "-B", "65536", "-Z", "root", "-w"])
             .arg(file)
-            .stderr(Stdio::null());
+            .stderr(Stdio::piped());
         let tcpdump = Tcpdump(command.spawn().expect("tcpdump is there"));
         wait_for("tcpdump's file", || file.metadata().is_ok_and(|file| file.len() >= 24));
         tcpdump
     }
 
     /// Ends it; the file is whole then.
+    ///
+    /// # Panics
+    /// If it has lost a frame: nothing can be compared with such a file.
     pub fn stop(mut self) {
         let pid = nix::unistd::Pid::from_raw(self.0.id() as i32);
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it can be asked to end");
+        let mut told = String::new();
+        self.0.stderr.take().expect("stderr is piped").read_to_string(&mut told).expect("it tells what it did");
         self.0.wait().expect("it ends");
+        assert!(told.contains("\n0 packets dropped by kernel"), "tcpdump: {told}");
     }
 }
 

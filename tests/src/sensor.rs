@@ -146,15 +146,37 @@ impl Drop for Sensor {
 /// Analyses a capture file; returns the logs without times.
 pub fn read(file: &Path, options: &[&str]) -> Logs {
     let logs = tempfile::tempdir().expect("a folder for the logs");
+    read_in(logs.path(), file, options)
+}
+
+/// The same, with its logs in this folder.
+pub fn read_in(logs: &Path, file: &Path, options: &[&str]) -> Logs {
     let output = Command::new(binary())
         .args(["read", "--summary", "json", "--log-dir"])
-        .arg(logs.path())
+        .arg(logs)
         .args(options)
         .arg(file)
         .output()
         .expect("the sensor starts");
     assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
-    timeless(logs.path())
+    timeless(logs)
+}
+
+/// Asserts that bytes which have to stay secret are in no file of a folder, and in no file's name.
+pub fn assert_nowhere(folder: &Path, secrets: &[&str]) {
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            assert_nowhere(&path, secrets);
+            continue;
+        }
+        let name = path.as_os_str().as_encoded_bytes();
+        let bytes = std::fs::read(&path).expect("the file can be read");
+        for secret in secrets {
+            let found = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found(&bytes) && !found(name), "{}: a password is in it", path.display());
+        }
+    }
 }
 
 /// What `ip` says of an interface.

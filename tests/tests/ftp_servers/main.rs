@@ -1,0 +1,93 @@
+//! Real FTP servers and clients: what the sensor says happened is what the servers' own logs say happened.
+
+mod facts;
+mod scenarios;
+mod servers;
+
+use std::path::Path;
+use std::time::Duration;
+
+use portreeve_tests::expect::{self, Logs};
+use portreeve_tests::host;
+use portreeve_tests::lab::Lab;
+use portreeve_tests::process::{Tcpdump, are_installed, are_unpacked};
+use portreeve_tests::sensor::{self, Sensor};
+use portreeve_tests::tap::TappedWire;
+
+use facts::Fact;
+use servers::{PASSWORDS, Servers};
+
+/// One way of the wire.
+const DELAY: Duration = Duration::from_millis(5);
+
+#[test]
+fn logins_and_transfers_are_those_of_the_servers_logs() {
+    let tools = ["curl", "lftp", "tnftp", "python3", "tcpdump", "openssl", "unshare", "nsenter"];
+    if !sensor::is_built() || !are_installed(&tools) || !are_unpacked(&["usr/sbin/vsftpd"]) {
+        return;
+    }
+    let Some(lab) = Lab::enter() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let [live, offline] = ["live", "offline"].map(|name| folder.path().join(name));
+    let capture = folder.path().join("dumped.pcap");
+    let (summary, live_logs, said) = on_the_wire(&lab, folder.path(), &live, &capture);
+    let events = offline.join("events.jsonl").display().to_string();
+    let offline_logs = sensor::read_in(&offline, &capture, &["--events", &events]);
+
+    assert_eq!(summary["ledger"]["unexplained"], 0, "the ledger closes");
+    for logs in [&live, &offline] {
+        sensor::assert_nowhere(logs, &secrets());
+        assert_told(&said, &facts::of_the_sensor(logs), logs);
+    }
+    assert_same(&offline_logs, &live_logs);
+}
+
+/// Lets everything happen on a wire that the sensor taps and tcpdump records; returns what both sides say of it.
+fn on_the_wire(lab: &Lab, folder: &Path, logs: &Path, capture: &Path) -> (serde_json::Value, Logs, Vec<Fact>) {
+    for [one, other] in [["client0", "wire0"], ["server0", "wire1"], ["play0", "tap0"]] {
+        lab.wire(one, other, 1);
+    }
+    let wire = TappedWire::join(lab, ["wire0", "wire1"], "play0", DELAY);
+    host::connect_here("client0", &["10.77.0.9/24", "fd77::9/64"]);
+    let servers = Servers::start(lab);
+    let tcpdump = Tcpdump::start("play0", capture);
+    let events = logs.join("events.jsonl").display().to_string();
+    let mut sensor = Sensor::start_in(logs, "tap0", &["--capture", "af_xdp", "--events", &events]);
+    sensor.wait_until_watching();
+    scenarios::play(folder);
+    drop(wire);
+    tcpdump.stop();
+    let (summary, records) = sensor.stop();
+    (summary, records, servers.facts())
+}
+
+/// Everything that the servers say, and nothing else; what was encrypted is not seen.
+fn assert_told(said: &[Fact], told: &[Fact], logs: &Path) {
+    let (encrypted, clear): (Vec<Fact>, Vec<Fact>) = said.iter().cloned().partition(Fact::is_encrypted);
+    assert!(!encrypted.is_empty() && clear.len() > 50, "there was enough to see");
+    let difference = expect::difference("the servers' logs", &facts::listed(&clear), &facts::listed(told));
+    assert!(difference.is_empty(), "{}:\n{difference}", logs.display());
+}
+
+fn assert_same(offline: &Logs, live: &Logs) {
+    for name in ["ftp.log", "conn.log", "notice.log", "weird.log"] {
+        let [offline, live] = [offline, live].map(|logs| expect::text(logs, name));
+        let difference = expect::difference(name, &comparable(&offline), &comparable(&live));
+        assert!(difference.is_empty(), "live:\n{difference}");
+    }
+}
+
+/// Without the numbers of packets of data connections: what comes in the moment in which the sensor reads the kernel's account of a
+/// connection, after the FIN of one side, is in no account. (Payload is exact: it follows from sequence numbers.)
+fn comparable(log: &str) -> String {
+    let cut = |line: &str| match line.split_once(",\"orig_pkts\":") {
+        Some((before, _)) if line.contains("\"service\":\"ftp-data\"") => format!("{before}\n"),
+        _ => format!("{line}\n"),
+    };
+    log.lines().map(cut).collect()
+}
+
+fn secrets() -> Vec<&'static str> {
+    let right = PASSWORDS.iter().map(|(_, password)| *password);
+    right.chain([scenarios::WRONG]).collect()
+}
