@@ -19,3 +19,4 @@ pub mod sensor;
 pub mod skip;
 pub mod talk;
 pub mod tap;
+pub mod terminal;

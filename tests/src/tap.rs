@@ -78,7 +78,7 @@ fn wait(ends: &[OwnedFd; 2], due: Option<Instant>) {
     let longest = Duration::from_millis(50);
     let left = due.map_or(longest, |due| due.saturating_duration_since(Instant::now())).min(longest);
     let mut sockets = [0, 1].map(|end: usize| PollFd::new(ends[end].as_fd(), PollFlags::POLLIN));
-    let _ = poll(&mut sockets, PollTimeout::try_from(left.as_micros().div_ceil(1000) as u16).expect("a short time"));
+    let _ = poll(&mut sockets, PollTimeout::from(left.as_micros().div_ceil(1000) as u16));
 }
 
 fn take(end: &OwnedFd, mut sink: impl FnMut(Vec<u8>)) {
