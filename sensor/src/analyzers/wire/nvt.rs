@@ -2,7 +2,7 @@
 
 mod environ;
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may fail")]
 mod hostile;
 mod options;
 mod security;
