@@ -82,8 +82,19 @@ fn is_ordinary_stream(case: &Case) -> bool {
     let text = std::fs::read_to_string(case.path.join("talk.txt")).unwrap_or_default();
     let in_payload = [" 10,", "(10,", "|10.", "|2001:"].iter().any(|address| text.contains(address));
     let portable = !in_payload && !case.talk.settings.iter().any(|set| set.contains("10."));
-    let bent =
-        ["[seq", "[ack ack", "[syn", "[rst", "without handshake", "bad-checksum", "!reset", "!swap", "!double", "late"];
+    let bent = [
+        "[seq",
+        "[ack ack",
+        "[ack urg",
+        "[syn",
+        "[rst",
+        "without handshake",
+        "bad-checksum",
+        "!reset",
+        "!swap",
+        "!double",
+        "late",
+    ];
     // Every byte is cut two hundred times.
     let sent = case.scenes.iter().map(|scene| if let Scene::Packet(packet) = scene { packet.payload.len() } else { 0 });
     portable

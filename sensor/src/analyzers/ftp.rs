@@ -65,6 +65,10 @@ impl Analyzer for Ftp {
         Step::Consumed(bytes.len())
     }
 
+    fn on_urgent(&mut self, _cx: &mut Context<'_>, direction: Direction, at: u64) {
+        self.nvt.on_urgent(direction, at);
+    }
+
     fn on_gap(&mut self, _cx: &mut Context<'_>, direction: Direction, _length: u64) -> Step {
         self.nvt.on_gap(direction);
         self.talk.torn = true;

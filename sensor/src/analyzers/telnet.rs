@@ -13,7 +13,7 @@ pub struct Telnet {
     login: Login,
 }
 
-const _: () = assert!(size_of::<Telnet>() <= 320, "one is kept per connection");
+const _: () = assert!(size_of::<Telnet>() <= 336, "one is kept per connection");
 
 impl Default for Telnet {
     fn default() -> Self {
@@ -39,6 +39,10 @@ impl Analyzer for Telnet {
 
     fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
         Step::Done
+    }
+
+    fn on_urgent(&mut self, _cx: &mut Context<'_>, direction: Direction, at: u64) {
+        self.nvt.on_urgent(direction, at);
     }
 
     fn on_gap(&mut self, _cx: &mut Context<'_>, direction: Direction, _length: u64) -> Step {

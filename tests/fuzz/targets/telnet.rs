@@ -16,7 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// A handshake, a prompt, and bytes of either side by turns in pieces of this length.
 fn scenes(bytes: &[u8], length: usize) -> Vec<play::Scene> {
-    let mut text = "# Fuzzed.\ntcp 10.0.0.9:1025 > 10.0.0.1:23\n< \\xff\\xfd\\x18\\xff\\xfb\\x26\\xff\\xfd\\x26login: \n".to_owned();
+    let greeting = "\\xff\\xfd\\x18\\xff\\xfb\\x26\\xff\\xfd\\x26login: ";
+    let mut text = format!("# Fuzzed.\ntcp 10.0.0.9:1025 > 10.0.0.1:23\n< {greeting}\n");
     for (turn, said) in bytes.chunks(64).take(32).enumerate() {
         let hex: String = said.iter().map(|byte| format!("{byte:02x}")).collect();
         let (side, cut) = (if turn % 2 == 0 { '>' } else { '<' }, length.min(64));

@@ -63,6 +63,7 @@ struct Said {
     unknown_option: bool,
     slc_overflow: bool,
     ayt_burst: bool,
+    urgent: bool,
 }
 
 impl Nvt {
@@ -131,6 +132,11 @@ impl Nvt {
         let form = self.form(cx);
         let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
         side.lines.finish(rest, &form)
+    }
+
+    /// The byte of a direction with this number is urgent: up to a data mark, which only those who know of TCP's urgent pointer look for.
+    pub fn on_urgent(&mut self, direction: Direction, at: u64) {
+        if direction.is_orig() { &mut self.orig } else { &mut self.resp }.on_urgent(at);
     }
 
     /// Bytes of a direction are missing: what was begun is forgotten.

@@ -11,6 +11,8 @@ use crate::flow::key::Direction;
 
 /// End of a suboption.
 const SE: u8 = 240;
+/// The end of urgent data.
+const DATA_MARK: u8 = 242;
 /// Are you there?
 const AYT: u8 = 246;
 /// Erase the character before.
@@ -43,6 +45,10 @@ pub struct Side {
     excessive: bool,
     /// AYT since the last line.
     ayts: u8,
+    /// There is urgent data, and no data mark has ended it yet.
+    urgent: bool,
+    /// The number of the last urgent byte, as far as it tells a retransmission.
+    urgent_at: u32,
 }
 
 /// Where in a command the stream is.
@@ -111,6 +117,14 @@ impl Side {
         }
     }
 
+    /// The byte with this number is urgent.
+    pub fn on_urgent(&mut self, at: u64) {
+        let at = at as u32; // the low bits tell one from the next
+        if std::mem::replace(&mut self.urgent_at, at) != at {
+            self.urgent = true;
+        }
+    }
+
     /// Bytes are missing: what was begun is forgotten.
     pub fn restart(&mut self) {
         self.lines.restart();
@@ -136,6 +150,9 @@ impl Side {
                 once(cx, single_cr, &mut said.single_cr, "line_terminated_with_single_CR");
                 once(cx, single_lf, &mut said.single_lf, "line_terminated_with_single_LF");
                 self.ayts = 0;
+                // Whether the receiver has seen that byte, or any text before the mark, depends on who it is.
+                let urgent = std::mem::take(&mut self.urgent);
+                once(cx, urgent, &mut said.urgent, "telnet_urgent_data");
                 return Some(Some(text));
             }
             Found::Cut(text) => {
@@ -189,6 +206,7 @@ impl Side {
             IAC => IAC,
             ERASE_CHARACTER => BACKSPACE,
             ERASE_LINE => KILL,
+            DATA_MARK => return self.urgent = false,
             AYT => {
                 self.ayts = self.ayts.saturating_add(1);
                 return once(cx, self.ayts >= AYT_BURST, &mut said.ayt_burst, "telnet_ayt_burst");
