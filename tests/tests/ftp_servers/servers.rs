@@ -40,8 +40,9 @@ delay_successful_login=0
 max_login_fails=3
 ";
 
-/// Users, files of known sizes, and a key.
+/// Users, in place of those of the same name that the machine may have, files of known sizes, and a key.
 const PREPARE: &str = "
+for user in ftp alice carol; do userdel -f $user || true; done
 useradd -d /srv/ftp -s /usr/sbin/nologin ftp
 mkdir -p /srv/ftp/pub /srv/ftp/incoming /run/vsftpd/empty
 chown ftp /srv/ftp/incoming

@@ -22,7 +22,7 @@ ln -s pts/ptmx /run/dev/ptmx
 mount --rbind /run/dev /dev
 hostname harbour
 touch /var/log/wtmp /var/log/btmp /run/utmp
-for user in alice dave; do useradd -m -s /bin/sh $user; done
+for user in alice dave; do userdel -f $user || true; useradd -m -s /bin/sh $user; done
 touch /home/alice/.hushlogin /home/dave/.hushlogin
 printf '10.77.0.9 root\\n' > /home/dave/.rhosts
 chown dave /home/dave/.rhosts; chmod 600 /home/dave/.rhosts
