@@ -25,7 +25,7 @@ use crate::expect::{self, Logs};
 use crate::play::{START, Scene};
 
 /// Tables that are made quickly; nothing here needs larger ones.
-const SMALL: [&str; 3] = ["limits.connections = 2048", "limits.expectations = 256", "limits.bypasses = 256"];
+const SMALL: [&str; 3] = ["limits.connections = 2048", "limits.expectations = 4096", "limits.bypasses = 256"];
 
 /// What a replay gave.
 #[derive(Clone, Debug)]

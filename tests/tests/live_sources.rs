@@ -30,9 +30,9 @@ struct Fixed;
 impl Gate for Fixed {
     fn expect(&mut self, _: Expectation) {}
     fn unexpect(&mut self, _: Expectation) {}
-    fn accompany(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+    fn accompany(&mut self, _hosts: [IpAddr; 2]) {}
 
-    fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
+    fn leave(&mut self, _hosts: [IpAddr; 2]) {}
 
     fn bypass(&mut self, _: &FlowKey, _: BypassReason) {}
     fn unbypass(&mut self, _: &FlowKey) -> Bypassed {
