@@ -144,19 +144,22 @@ impl Policy {
     /// waits for it.
     pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: FtpRecord) {
         let Some(&place) = data.named.last() else { return self.write(now, record) };
-        let mut transferred = None;
-        if let (Place::To(addr, port), Some(known)) = (place, self.ftp_data.get_mut(&place)) {
-            // Where a server is to connect that was told nothing is only told once it has.
-            if data.told || known.has_come() {
-                record.data_passive = Some(data.passive);
-                record.data_orig_h = Some(known.host);
-                (record.data_resp_h, record.data_resp_p) = (Some(addr), Some(port));
-            }
-            transferred = known.transferred.take();
+        // Another session may have named the same endpoint since: then what comes there is taken for its own.
+        let mut known = self.ftp_data.get_mut(&place).filter(|known| known.control.uid == record.id.uid);
+        let has_come = known.as_ref().is_some_and(|known| known.has_come());
+        let (waits, transferred) = (known.is_some(), known.as_mut().and_then(|known| known.transferred.take()));
+        // Where a server is to connect that was told nothing is only told once it has.
+        if let Place::To(addr, port) = place
+            && (data.told || has_come)
+        {
+            let key = &record.id.key;
+            record.data_passive = Some(data.passive);
+            record.data_orig_h = Some(if data.passive { key.orig_h } else { key.resp_h });
+            (record.data_resp_h, record.data_resp_p) = (Some(addr), Some(port));
         }
         record.file_size = transferred.or(record.file_size);
         let done = record.reply_code.is_some_and(|code| (200..300).contains(&code));
-        if transferred.is_none() && done && self.ftp_data.may_finish(place) {
+        if waits && transferred.is_none() && done && self.ftp_data.may_finish(place) {
             let until = now + Duration::from_secs(self.settings.limits.ftp_transfer_seconds);
             self.ftp_data.wait(now, place, until, Box::new(record));
         } else {
