@@ -23,7 +23,7 @@ const NAME_BYTES: usize = 1024;
 /// Rlogin on one connection.
 #[derive(Default, Debug)]
 pub struct Rlogin {
-    client: Client,
+    client: Stage,
     server: Server,
     orig: Lines,
     resp: Lines,
@@ -36,7 +36,7 @@ pub struct Rlogin {
 
 /// Where the client's stream is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum Client {
+enum Stage {
     #[default]
     FirstNul,
     ClientUser,
@@ -96,8 +96,8 @@ impl Analyzer for Rlogin {
         match direction {
             Direction::FromOrig => {
                 self.orig.restart();
-                let in_lines = matches!(self.client, Client::Lines | Client::Magic(_) | Client::Window(_));
-                self.client = if in_lines { Client::Lines } else { Client::Unknown };
+                let in_lines = matches!(self.client, Stage::Lines | Stage::Magic(_) | Stage::Window(_));
+                self.client = if in_lines { Stage::Lines } else { Stage::Unknown };
             }
             Direction::FromResp => {
                 self.resp.restart();
@@ -118,7 +118,7 @@ impl Analyzer for Rlogin {
         let form = form(cx, false);
         match direction {
             Direction::FromOrig => {
-                let reads = matches!(self.client, Client::Lines | Client::Unknown);
+                let reads = matches!(self.client, Stage::Lines | Stage::Unknown);
                 if let Some(line) = self.orig.finish(rest, &form).filter(|_| reads) {
                     self.login.on_input_line(cx, line);
                 }
@@ -141,25 +141,25 @@ impl Rlogin {
     fn on_client(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) {
         while let Some(&byte) = rest.first() {
             self.client = match self.client {
-                Client::FirstNul => self.prologue(cx, byte, rest),
-                Client::ClientUser | Client::ServerUser | Client::Terminal => match self.name(cx, rest) {
+                Stage::FirstNul => self.prologue(cx, byte, rest),
+                Stage::ClientUser | Stage::ServerUser | Stage::Terminal => match self.name(cx, rest) {
                     Some(next) => next,
                     None => return,
                 },
-                Client::Lines if self.server == Server::PresumedRejected => {
+                Stage::Lines if self.server == Server::PresumedRejected => {
                     cx.weird("rlogin_text_after_rejected", b"");
-                    Client::Unknown
+                    Stage::Unknown
                 }
-                Client::Lines => match self.input(cx, rest, true) {
-                    true => Client::Magic(1),
+                Stage::Lines => match self.input(cx, rest, true) {
+                    true => Stage::Magic(1),
                     false => return,
                 },
-                Client::Magic(seen) => self.magic(cx, seen, byte, rest),
-                Client::Window(left) => {
+                Stage::Magic(seen) => self.magic(cx, seen, byte, rest),
+                Stage::Window(left) => {
                     advance(rest, 1);
-                    if left > 1 { Client::Window(left.saturating_sub(1)) } else { Client::Lines }
+                    if left > 1 { Stage::Window(left.saturating_sub(1)) } else { Stage::Lines }
                 }
-                Client::Unknown => {
+                Stage::Unknown => {
                     self.input(cx, rest, false);
                     return;
                 }
@@ -171,45 +171,45 @@ impl Rlogin {
     }
 
     /// The first byte.
-    fn prologue(&mut self, cx: &mut Context<'_>, byte: u8, rest: &mut &[u8]) -> Client {
+    fn prologue(&mut self, cx: &mut Context<'_>, byte: u8, rest: &mut &[u8]) -> Stage {
         self.login.on_echo(true);
         if cx.conn.orig.state == EndpointState::Partial {
-            return Client::Unknown;
+            return Stage::Unknown;
         }
         advance(rest, 1);
         if byte == 0 {
-            return Client::ClientUser;
+            return Stage::ClientUser;
         }
         cx.weird("bad_rlogin_prolog", b"");
         self.login.on_gap();
-        Client::Unknown
+        Stage::Unknown
     }
 
     /// A name of the prologue, once its NUL is there.
-    fn name(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) -> Option<Client> {
+    fn name(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) -> Option<Stage> {
         let Some(length) = rest.iter().take(NAME_BYTES).position(|byte| *byte == 0) else {
             if rest.len() < NAME_BYTES {
                 return None;
             }
             self.said.size(cx);
             self.login.on_gap();
-            return Some(Client::Unknown);
+            return Some(Stage::Unknown);
         };
         let name = rest.get(..length).unwrap_or_default();
         advance(rest, length.saturating_add(1));
         Some(match self.client {
-            Client::ClientUser => {
+            Stage::ClientUser => {
                 self.login.set_client_name(cx, name);
-                Client::ServerUser
+                Stage::ServerUser
             }
-            Client::ServerUser => {
+            Stage::ServerUser => {
                 self.login.set_server_user(cx, name);
-                Client::Terminal
+                Stage::Terminal
             }
             _ => {
                 cx.conn.service = Some(Service::Rlogin);
                 cx.emit(&Event::Login(LoginEvent::LoginTerminal { terminal: name }));
-                Client::Lines
+                Stage::Lines
             }
         })
     }
@@ -236,11 +236,11 @@ impl Rlogin {
     }
 
     /// Behind the first byte of what may be a window message. What is none belongs to the line.
-    fn magic(&mut self, cx: &mut Context<'_>, seen: u8, byte: u8, rest: &mut &[u8]) -> Client {
+    fn magic(&mut self, cx: &mut Context<'_>, seen: u8, byte: u8, rest: &mut &[u8]) -> Stage {
         let expected = if seen == 1 { MAGIC } else { WINDOW };
         if byte == expected {
             advance(rest, 1);
-            return if seen == 3 { Client::Window(WINDOW_BYTES) } else { Client::Magic(seen.saturating_add(1)) };
+            return if seen == 3 { Stage::Window(WINDOW_BYTES) } else { Stage::Magic(seen.saturating_add(1)) };
         }
         let message = [MAGIC, MAGIC, WINDOW];
         for byte in message.iter().take(seen.into()) {
@@ -248,7 +248,7 @@ impl Rlogin {
                 cx.refuse(bytes);
             }
         }
-        if seen == 1 { Client::Lines } else { Client::Unknown }
+        if seen == 1 { Stage::Lines } else { Stage::Unknown }
     }
 
     fn on_server(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) {
