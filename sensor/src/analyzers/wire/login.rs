@@ -40,6 +40,8 @@ pub struct Login {
     saw_ploy: bool,
     /// The last prompt was but the heading of one.
     heading: bool,
+    /// The next line of the server echoes a command with a password in it.
+    hides_echo: bool,
     /// Nothing more is to be read.
     done: bool,
     ended: bool,
@@ -59,20 +61,25 @@ struct Pending {
 impl Login {
     /// A whole line that the client sent.
     pub fn on_input_line(&mut self, cx: &mut Context<'_>, line: &[u8]) {
-        if cx.conn.login == LoginState::Skip {
+        if self.done || cx.conn.login == LoginState::Skip {
             return;
         }
-        let position = self.awaited.take(state(cx), line);
+        let state = state(cx);
+        let mut position = self.awaited.take(state, line);
+        if state != LoginState::Authenticate && position == Position::Name && cx.dialogue.has_password_argument(line) {
+            (position, self.hides_echo) = (Position::Password, true);
+        }
         self.input_line(cx, line, position);
     }
 
     /// A whole line that the server sent.
     pub fn on_output_line(&mut self, cx: &mut Context<'_>, line: &[u8]) {
-        if cx.conn.login == LoginState::Skip {
+        if self.done || cx.conn.login == LoginState::Skip {
             return;
         }
         self.awaited.on_line();
-        let secret = self.is_echo(line);
+        let hidden = !is_blank(line) && std::mem::take(&mut self.hides_echo);
+        let secret = hidden || self.is_echo(line);
         cx.emit(&Event::Login(LoginEvent::LoginOutputLine { line, secret }));
         match state(cx) {
             LoginState::Authenticate if !is_blank(line) => self.server_line(cx, line),
@@ -111,7 +118,7 @@ impl Login {
     /// An environment variable, and who sent it.
     pub fn set_env(&mut self, cx: &mut Context<'_>, direction: Direction, variable: &Variable<'_>) {
         let Variable { name, value, user_variable } = *variable;
-        if cx.conn.login == LoginState::Skip {
+        if self.done || cx.conn.login == LoginState::Skip {
             return;
         }
         if !direction.is_orig() {

@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use super::{Ends, Patterns, PolicySets};
 
-/// What a line of a login dialogue may be. Only lines before somebody is let in are asked about.
+/// What a line of a login dialogue may be. Once somebody was let in, only the client's lines and what may be a
+/// prompt for a password are asked about.
 #[derive(Clone, Default, Debug)]
 pub struct DialogueSets {
     prompts: Ends,
@@ -18,6 +19,7 @@ pub struct DialogueSets {
     skips: Patterns,
     shell_prompts: Patterns,
     password_prompts: Patterns,
+    password_arguments: Patterns,
 }
 
 impl DialogueSets {
@@ -37,6 +39,7 @@ impl DialogueSets {
             skips: sets.skip_authentication.clone(),
             shell_prompts: sets.login_shell_prompts.clone(),
             password_prompts: sets.login_password_prompts.clone(),
+            password_arguments: sets.login_password_arguments.clone(),
         }
     }
 
@@ -49,6 +52,15 @@ impl DialogueSets {
     /// Where the first prompt ends in `text`, if it is one and no failure message.
     pub fn prompt(&self, text: &[u8]) -> Option<usize> {
         self.prompts.first_end(text).filter(|_| !self.is_failure(text))
+    }
+
+    /// Where the last prompt ends in `text`.
+    pub fn last_prompt(&self, text: &[u8]) -> Option<usize> {
+        let mut last = self.prompt(text)?;
+        while let Some(next) = text.get(last..).and_then(|rest| self.prompts.first_end(rest)).filter(|next| *next > 0) {
+            last = last.saturating_add(next);
+        }
+        Some(last)
     }
 
     /// Whether `text` has a prompt after which everybody is let in.
@@ -89,6 +101,11 @@ impl DialogueSets {
     /// Whether `text` asks for a password.
     pub fn is_password_prompt(&self, text: &[u8]) -> bool {
         self.password_prompts.is_match(text)
+    }
+
+    /// Whether `text` is a command that carries a password.
+    pub fn has_password_argument(&self, text: &[u8]) -> bool {
+        self.password_arguments.is_match(text)
     }
 
     /// Whether a client that says `text` pretends to be a server.

@@ -87,6 +87,7 @@ pub struct PolicySets {
     pub skip_authentication: Patterns,
     pub login_shell_prompts: Patterns,
     pub login_password_prompts: Patterns,
+    pub login_password_arguments: Patterns,
     pub input_trouble: Patterns,
     pub edited_input_trouble: Patterns,
     pub input_wait_for_output: Patterns,

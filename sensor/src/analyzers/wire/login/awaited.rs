@@ -20,8 +20,11 @@ pub enum Position {
 pub struct Awaited {
     /// What the server's unfinished line asks for.
     open: Open,
-    /// A line was typed since that line began.
+    /// A line was typed since that line began, or since it asked anew.
     answered: bool,
+    /// Its length, and what that was when it was answered.
+    length: usize,
+    answered_at: usize,
     /// What follows in an orderly dialogue, if no prompt says otherwise.
     next: Position,
     /// The server shows what is typed; otherwise the client does.
@@ -49,6 +52,8 @@ impl Default for Awaited {
         Awaited {
             open: Open::Nothing,
             answered: false,
+            length: 0,
+            answered_at: 0,
             next: Position::Name,
             server_shows: false,
             shown: false,
@@ -62,13 +67,18 @@ impl Awaited {
     pub fn on_partial(&mut self, state: LoginState, sets: &DialogueSets, text: &[u8]) {
         let ends_as_a_question =
             text.trim_ascii_end().last().is_some_and(|last| b":?>".contains(last) || *last >= 0x80);
-        self.open = if is_blank(text) {
-            Open::Nothing
-        } else if state == LoginState::LoggedIn && !ends_as_a_question {
+        self.length = text.len();
+        self.open = if state == LoginState::LoggedIn && !ends_as_a_question {
             Open::Text
+        } else if is_blank(text) {
+            Open::Nothing
         } else if sets.is_password_prompt(text) {
             Open::Password
-        } else if state != LoginState::LoggedIn && sets.prompt(text).is_some() {
+        } else if state != LoginState::LoggedIn
+            && let Some(end) = sets.last_prompt(text)
+        {
+            let asks_anew = text.get(end..).is_some_and(is_blank) && text.len() > self.answered_at;
+            self.answered &= !asks_anew;
             Open::Name
         } else if state != LoginState::LoggedIn && sets.is_shell_prompt(text) {
             Open::Shell
@@ -81,7 +91,7 @@ impl Awaited {
 
     /// The server's line has ended.
     pub fn on_line(&mut self) {
-        (self.open, self.answered) = (Open::Nothing, false);
+        (self.open, self.answered, self.length) = (Open::Nothing, false, 0);
     }
 
     /// Whether the server shows what is typed from here on. One that begins to after a line was typed without it hides a password:
@@ -96,6 +106,7 @@ impl Awaited {
     /// What the line is that was typed now.
     pub fn take(&mut self, state: LoginState, line: &[u8]) -> Position {
         let open = std::mem::replace(&mut self.answered, self.open != Open::Nothing);
+        self.answered_at = self.length;
         let asked = if open { Open::Nothing } else { self.open };
         let position = match (self.open, asked, state) {
             _ if self.silent => Position::Password,

@@ -296,6 +296,8 @@ fn no_password_is_shown() {
     assert_eq!(shown(&line_mode), ["smith", "<hidden>"]);
     assert_eq!(shown(&["~ login: ", "> smith", "> secret"]), ["smith", "<hidden>"], "in one go");
     assert_eq!(shown(&["~ login: ", "> smith", "echo", "~ PIN: ", "> 1", "no echo"]), ["smith", "<hidden>"]);
+    let again = ["~ login: ", "> ", "~ login: login: ", "> smith", "> secret", "~ login: login: smith", "> secret"];
+    assert_eq!(shown(&again), ["smith", "<hidden>", "<hidden>"], "asked anew on the same line");
     assert_eq!(shown(&["~ Your magic word: ", "> secret"]), ["<hidden>"], "when in doubt");
     assert_eq!(
         shown(&[
@@ -332,4 +334,12 @@ fn no_password_is_shown() {
     let said = bench.said().join("\n");
     assert!(!said.contains("secret12") && !said.contains("ret12"), "{said}");
     assert_eq!(said.matches("smith").count(), 3, "{said}");
+    let known = ["~ login: ", "> a", "< login: a", "~ Password: ", "> b", "< ", "< Last login"];
+    let mut bench = self::bench();
+    play(
+        &mut bench,
+        &[known.as_slice(), &["> net user bob secret12", "< ", "< $ net user bob secret12", "< done"]].concat(),
+    );
+    let said = bench.said().join("\n");
+    assert!(!said.contains("secret12") && said.ends_with("login_output_line line=done"), "{said}");
 }

@@ -102,8 +102,8 @@ impl Queue {
         let secrets = self.iter().filter(|&(text, position)| position != Position::Name && !is_blank(text));
         secrets.into_iter().any(|(text, _)| {
             let (first, second) = text.split_at(text.len() / 2);
-            let halves = first.len() >= 3 && (contains(line, first) || contains(line, second));
-            halves || contains(line, text)
+            let ends = line.starts_with(second) || line.trim_ascii_end().ends_with(second);
+            first.len() >= 3 && (contains(line, first) || ends) || contains(line, text)
         })
     }
 
