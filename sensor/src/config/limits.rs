@@ -121,7 +121,7 @@ impl Default for Limits {
             text_bytes: 1024,
             annotations: 16,
             login_typeahead_lines: 12,
-            login_typed_bytes: 192,
+            login_typed_bytes: 128,
             login_authenticate_lines: 50,
             learned_servers: 16_384,
             learned_services_per_server: 64,

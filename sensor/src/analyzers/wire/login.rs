@@ -50,6 +50,8 @@ pub struct Login {
     pending: Option<Box<Pending>>,
 }
 
+const _: () = assert!(size_of::<Login>() <= 64, "one is kept per connection");
+
 /// What is known of an attempt that has not been judged yet.
 #[derive(Default, Debug)]
 struct Pending {

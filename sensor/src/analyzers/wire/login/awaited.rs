@@ -23,8 +23,8 @@ pub struct Awaited {
     /// A line was typed since that line began, or since it asked anew.
     answered: bool,
     /// Its length, and what that was when it was answered.
-    length: usize,
-    answered_at: usize,
+    length: u16,
+    answered_at: u16,
     /// What follows in an orderly dialogue, if no prompt says otherwise.
     next: Position,
     /// The server shows what is typed; otherwise the client does.
@@ -67,7 +67,7 @@ impl Awaited {
     pub fn on_partial(&mut self, state: LoginState, sets: &DialogueSets, text: &[u8]) {
         let ends_as_a_question =
             text.trim_ascii_end().last().is_some_and(|last| b":?>".contains(last) || *last >= 0x80);
-        self.length = text.len();
+        self.length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.open = if state == LoginState::LoggedIn && !ends_as_a_question {
             Open::Text
         } else if is_blank(text) {
@@ -77,7 +77,7 @@ impl Awaited {
         } else if state != LoginState::LoggedIn
             && let Some(end) = sets.last_prompt(text)
         {
-            let asks_anew = text.get(end..).is_some_and(is_blank) && text.len() > self.answered_at;
+            let asks_anew = text.get(end..).is_some_and(is_blank) && self.length > self.answered_at;
             self.answered &= !asks_anew;
             Open::Name
         } else if state != LoginState::LoggedIn && sets.is_shell_prompt(text) {

@@ -154,6 +154,16 @@ fn too_much_is_typed_ahead() {
 }
 
 #[test]
+fn what_is_typed_ahead_is_bounded() {
+    let mut bench = bench();
+    for _ in 0..1000 {
+        bench.call(|Lines(login), cx| login.on_input_line(cx, &[b'a'; 1023]));
+        assert!(bench.analyzer.0.held() <= 2560, "{}", bench.analyzer.0.held());
+    }
+    assert!(bench.analyzer.0.held() < 256, "{}", bench.analyzer.0.held());
+}
+
+#[test]
 fn a_server_that_never_asks_is_given_up() {
     let said = decided(&["< welcome"; 51]);
     assert_eq!(said, ["login_confused msg=no_login_prompt line=welcome", "login_confused_text line=welcome"]);
