@@ -78,6 +78,9 @@ fn assert_sessions(records: &[Value]) {
     let sessions: Vec<&Value> = records.iter().filter(|record| record["kind"] == "session").collect();
     assert_eq!(sessions.len(), scenarios::COUNT, "one for each connection");
     let with = |field: &str, value: &str| sessions.iter().filter(|record| record[field] == value).count();
+    let by_rhosts: Vec<&Value> =
+        records.iter().filter(|record| record["kind"] == "attempt" && record["terminal"] == "xterm/38400").collect();
+    assert!(matches!(by_rhosts[..], [one] if one["password"].is_null()), "no password was asked for: {by_rhosts:?}");
     let timeouts = sessions.iter().filter(|record| facts::is_timeout(record)).count();
     assert_eq!(timeouts, 1, "login(1) lost its patience once");
     assert_eq!(with("terminal", "XTERM-256COLOR"), 1, "a terminal that telnet names");

@@ -13,7 +13,7 @@ pub const SERVER: &str = "10.77.0.1";
 /// How long login(1) waits, in seconds.
 const LOGIN_TIMEOUT: u32 = 3;
 
-/// Devices of its own, so that the log's socket and the terminals are; the kernel's messages are left alone.
+/// Alice is let in without a word, Dave with his last login. Devices of its own, so that the log's socket and the terminals are; the kernel's messages are left alone.
 const PREPARE: &str = "
 mkdir -p /run/dev/pts /run/empty
 cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /run/dev/
@@ -23,7 +23,7 @@ mount --rbind /run/dev /dev
 hostname harbour
 touch /var/log/wtmp /var/log/btmp /run/utmp
 for user in alice dave; do userdel -f $user || true; useradd -m -s /bin/sh $user; done
-touch /home/alice/.hushlogin /home/dave/.hushlogin
+touch /home/alice/.hushlogin
 printf '10.77.0.9 root\\n' > /home/dave/.rhosts
 chown dave /home/dave/.rhosts; chmod 600 /home/dave/.rhosts
 printf '10.77.0.9 client\\n10.77.0.1 harbour\\n127.0.0.1 localhost\\n' > /etc/hosts
@@ -31,7 +31,7 @@ printf 'hosts: files\\npasswd: files\\ngroup: files\\nshadow: files\\n' > /etc/n
 printf 'auth,authpriv.* /var/log/auth.log\\n' > /etc/syslog.conf
 sed -i '/^LOGIN_TIMEOUT/d; /^LOG_UNKFAIL_ENAB/d; /^LOGIN_RETRIES/d; /^LOG_OK_LOGINS/d; /^FAIL_DELAY/d' /etc/login.defs
 printf 'LOG_UNKFAIL_ENAB yes\\nLOGIN_RETRIES 3\\nLOG_OK_LOGINS yes\\n' >> /etc/login.defs
-printf 'auth required pam_unix.so nodelay\\naccount required pam_unix.so\\nsession required pam_unix.so\\n' > /etc/pam.d/login
+printf 'auth required pam_unix.so nodelay\\naccount required pam_unix.so\\nsession required pam_unix.so\\n-session optional pam_lastlog.so\\n' > /etc/pam.d/login
 printf 'auth sufficient pam_rhosts.so\\n' > /etc/pam.d/rlogin; cat /etc/pam.d/login >> /etc/pam.d/rlogin
 ";
 
