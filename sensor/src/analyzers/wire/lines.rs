@@ -1,5 +1,7 @@
 //! Lines out of a stream: shown where they lie in the packet, or put together in a small buffer if they came in pieces.
 
+use std::cell::Cell;
+
 use smallvec::SmallVec;
 
 /// The byte that begins a command of the Network Virtual Terminal.
@@ -10,6 +12,8 @@ pub const WAITING_MAX: usize = 2048;
 const LEFT_MAX: usize = 1024;
 /// An unfinished line up to this length needs nothing on the heap: prompts, and what people type.
 const INLINE: usize = 40;
+/// Buffers that a worker keeps for reuse.
+const SPARE_MAX: usize = 64;
 
 /// Where lines end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +88,7 @@ impl Lines {
     /// which is to be offered again together with what follows.
     pub fn next<'b>(&mut self, rest: &mut &'b [u8], form: &Form) -> Option<Found<'b>> {
         if std::mem::take(&mut self.shown) {
-            self.kept = SmallVec::new();
+            self.release();
         }
         loop {
             if !self.skips && self.length(&[], form) >= form.limit {
@@ -216,11 +220,25 @@ impl Lines {
         }
         let length = self.kept.len().saturating_add(text.len());
         if length > self.kept.capacity() && length > form.room {
-            (self.kept, self.skips) = (SmallVec::new(), true);
+            self.release();
+            self.skips = true;
             return Err(Found::Refused(length));
+        }
+        if length > INLINE && !self.kept.spilled() {
+            let mut buffer = borrow();
+            buffer.extend_from_slice(&self.kept);
+            self.kept = SmallVec::from_vec(buffer);
         }
         self.kept.extend_from_slice(text);
         Ok(())
+    }
+
+    /// Forgets what was kept, and lends its buffer to whoever is next.
+    fn release(&mut self) {
+        let kept = std::mem::take(&mut self.kept);
+        if kept.spilled() {
+            give_back(kept.into_vec());
+        }
     }
 
     /// The line ends behind `text`; `None` if it is left out.
@@ -259,7 +277,7 @@ impl Lines {
             return Found::Cut(Text::Offered(text));
         }
         let more = rest.get(..form.limit.saturating_sub(self.kept.len())).unwrap_or_default();
-        self.kept.extend_from_slice(more);
+        self.kept.extend_from_slice(more); // the limit is the bound
         advance(rest, more.len());
         self.shown = true;
         Found::Cut(Text::Kept(form.limit))
@@ -275,6 +293,27 @@ impl Form {
             _ => false,
         }
     }
+}
+
+thread_local! {
+    /// Buffers that nobody needs now: lines come and go, and nothing is to be allocated for each.
+    static SPARE: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
+}
+
+fn borrow() -> Vec<u8> {
+    let mut spare = SPARE.take();
+    let buffer = spare.pop();
+    SPARE.set(spare);
+    buffer.unwrap_or_else(|| Vec::with_capacity(4 * INLINE))
+}
+
+fn give_back(mut buffer: Vec<u8>) {
+    let mut spare = SPARE.take();
+    if spare.len() < SPARE_MAX && buffer.capacity() <= WAITING_MAX {
+        buffer.clear();
+        spare.push(buffer);
+    }
+    SPARE.set(spare);
 }
 
 /// Moves a slice on.
