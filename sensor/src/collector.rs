@@ -13,7 +13,7 @@ use services::LearnedServices;
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::outbox::Inbox;
-use crate::policy::NoticesOnce;
+use crate::policy::{Guessing, NoticesOnce, Scans};
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record};
 use crate::time::Timestamp;
@@ -38,6 +38,11 @@ pub enum Order {
 pub trait Detector: Send {
     /// Sees a fact of packet time `at`; what it makes of it goes into `raised`.
     fn on_fact(&mut self, at: Timestamp, fact: &Fact, raised: &mut Vec<Record>);
+
+    /// What it had to forget before its time, because a table was full.
+    fn forgotten(&self) -> u64 {
+        0
+    }
 }
 
 /// The collector before it runs.
@@ -73,6 +78,8 @@ pub struct Collected {
     pub recorded: Written,
     /// Records that the collector's own detectors made.
     pub raised: u64,
+    /// What detectors had to forget before its time, because a table was full.
+    pub forgotten: u64,
     /// Messages written before their turn, because too many waited for a slow worker.
     pub released_early: u64,
     /// Lines written and lines lost, by log.
@@ -92,12 +99,17 @@ impl Collector {
             Order::Arrival => Existing::Continue,
             Order::PacketTime => Existing::Replace,
         };
+        let sets = settings.sets();
         Ok(Collector {
             order,
             inboxes: Vec::new(),
             merge: Merge::new(limits.messages_held),
             services: LearnedServices::new(limits),
-            detectors: vec![Box::new(NoticesOnce::new(limits))],
+            detectors: vec![
+                Box::new(NoticesOnce::new(limits)),
+                Box::new(Guessing::new(settings, &sets)),
+                Box::new(Scans::new(settings, &sets)),
+            ],
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,
             traces: Traces::new(&settings.record)?,
@@ -219,6 +231,7 @@ impl Collector {
             offered: sum(Inbox::offered),
             lost: sum(Inbox::lost),
             lost_notices: sum(Inbox::lost_notices),
+            forgotten: self.detectors.iter().map(|detector| detector.forgotten()).sum(),
             released_early: self.merge.released_early(),
             tally: self.sinks.finish(),
             recorded: self.traces.finish(),

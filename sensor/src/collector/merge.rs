@@ -78,7 +78,11 @@ impl Merge {
 fn tie(content: &Content) -> u128 {
     const RECORD: u128 = 1 << 96;
     const WITHOUT_CONNECTION: u128 = 1 << 97;
-    let Content::Record(record) = content else { return 0 };
+    let record = match content {
+        Content::Record(record) => record,
+        Content::Fact(fact) => return fact.conn_id().map_or(0, |id| id.uid.0),
+        Content::Kept(_) => return 0,
+    };
     if let Some(id) = record.conn_id() {
         return RECORD | id.uid.0;
     }

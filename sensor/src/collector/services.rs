@@ -71,7 +71,7 @@ impl LearnedServices {
                     services.retain(|learned| !learned.programs.contains(program));
                 }
             }
-            Fact::NoticeOnce { .. } => {}
+            _ => {}
         }
     }
 

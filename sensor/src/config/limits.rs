@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// The bounds. Sizes are per worker unless they say otherwise.
 ///
-/// At the defaults, remote hosts can make a worker keep at most about 1368 MiB: 474 of connections, 256 of what they keep back, 16 of
-/// unused buffers, 68 of fragments, 134 of what policy remembers, and 420 of records that wait for the collector.
+/// At the defaults, remote hosts can make a worker keep at most about 1372 MiB: 474 of connections, 256 of what they keep back, 16 of
+/// unused buffers, 68 of fragments, 138 of what policy remembers, and 420 of records that wait for the collector. The collector keeps at
+/// most 321: 269 of accounts tried and of scans, the rest of notices that it has written.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -95,6 +96,13 @@ pub struct Limits {
     pub weirds_remembered: usize,
     /// Hosts, and pairs of them, of which policy counts something, per detector.
     pub policy_hosts: usize,
+    /// Sources, servers and accounts of which one single attempt has been seen, of 24 bytes each, in the whole program and for accounts
+    /// and scans each; the oldest of eight gives way.
+    pub tally_sightings: usize,
+    /// Those of them whose attempts are counted exactly; the one with the fewest of sixteen gives way.
+    pub tally_subjects: usize,
+    /// The distinct attempts that are counted.
+    pub tally_members: usize,
 }
 
 impl Default for Limits {
@@ -141,6 +149,9 @@ impl Default for Limits {
             notices_remembered: 65_536,
             weirds_remembered: 32_768,
             policy_hosts: 16_384,
+            tally_sightings: 2_097_152,
+            tally_subjects: 65_536,
+            tally_members: 2_097_152,
         }
     }
 }
@@ -158,7 +169,7 @@ mod tests {
     use crate::config::OutputSettings;
     use crate::flow::budget::CONNECTION_BYTES;
     use crate::flow::pool;
-    use crate::policy::{ENTRY_BYTES, EXPECTED_BYTES, SERVICE_BYTES};
+    use crate::policy::{ENTRY_BYTES, EXPECTED_BYTES, SERVICE_BYTES, Tally};
     use crate::record::{Mapping, Message};
 
     const MIB: usize = 1 << 20;
@@ -173,9 +184,9 @@ mod tests {
         let unused = pool::KEPT * pool::LARGEST_KEPT;
         let fragments =
             limits.fragmented_datagrams * (DATAGRAM + 2 * limits.fragments_per_datagram * size_of::<(usize, usize)>());
-        // Weirds have three memories, notices one, hosts and pairs of them five.
+        // Weirds have three memories, notices one, hosts and pairs of them six.
         let entries =
-            3 * limits.weirds_remembered + limits.notices_remembered + 5 * limits.policy_hosts + limits.learned_servers;
+            3 * limits.weirds_remembered + limits.notices_remembered + 6 * limits.policy_hosts + limits.learned_servers;
         let services = limits.learned_servers * limits.learned_services_per_server * SERVICE_BYTES;
         // No record has both a long list and more than three long texts.
         let record = size_of::<Message>() + limits.dump_mappings * size_of::<Mapping>() + 3 * limits.text_bytes;
@@ -186,6 +197,15 @@ mod tests {
     #[test]
     fn the_sum_of_the_bounds_is_what_the_documentation_says() {
         let parts = per_worker(&Limits::default(), &OutputSettings::default());
-        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 16, 68, 134, 420], 1368));
+        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 16, 68, 138, 420], 1372));
+    }
+
+    #[test]
+    fn what_the_collector_keeps_is_what_the_documentation_says() {
+        let limits = Limits::default();
+        // Accounts and scans are counted each by itself; three detectors remember notices, one of them hosts.
+        let counts = 2 * Tally::bound(&limits) / MIB;
+        let rest = (3 * limits.notices_remembered + limits.policy_hosts) * ENTRY_BYTES / MIB;
+        assert_eq!((counts, rest, counts + rest), (269, 52, 321));
     }
 }

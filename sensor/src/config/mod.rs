@@ -1,5 +1,6 @@
 //! Everything a user can set: settings, limits, ports, the manual's policy sets.
 
+mod counting;
 mod layers;
 pub mod limits;
 mod login;
@@ -10,6 +11,7 @@ pub mod sets;
 mod settings;
 mod timeouts;
 
+pub use counting::{AccountSettings, ScanSettings};
 pub use login::LoginSettings;
 pub use portmap::PortmapSettings;
 pub use ports::{PortSpec, PortTable};

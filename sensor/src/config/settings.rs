@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::counting::{AccountSettings, ScanSettings};
 use super::limits::Limits;
 use super::login::LoginSettings;
 use super::portmap::PortmapSettings;
@@ -42,6 +43,10 @@ pub struct Settings {
     pub portmap: PortmapSettings,
     /// The policy of logins.
     pub login: LoginSettings,
+    /// Accounts tried, across services.
+    pub accounts: AccountSettings,
+    /// Scans of what is watched.
+    pub scan: ScanSettings,
     /// Terminating connections.
     pub respond: RespondSettings,
     /// The logs.

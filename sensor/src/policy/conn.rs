@@ -21,6 +21,7 @@ impl Policy {
     }
 
     pub(super) fn connection_established(&mut self, seen: &mut Seen<'_>) {
+        self.check_scan_of_connection(seen, true);
         if self.check_hot(seen, Moment::Established) {
             self.log_hot_conn(seen);
         }
@@ -28,10 +29,12 @@ impl Policy {
     }
 
     pub(super) fn connection_attempt(&mut self, seen: &mut Seen<'_>) {
+        self.check_scan_of_connection(seen, false);
         self.check_hot(seen, Moment::Attempted);
     }
 
     pub(super) fn connection_rejected(&mut self, seen: &mut Seen<'_>) {
+        self.check_scan_of_connection(seen, false);
         self.check_hot(seen, Moment::Rejected);
     }
 
@@ -66,6 +69,7 @@ impl Policy {
     }
 
     pub(super) fn connection_half_finished(&mut self, seen: &mut Seen<'_>) {
+        self.check_scan_of_connection(seen, false);
         self.check_hot(seen, Moment::Attempted);
     }
 

@@ -41,7 +41,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
             index: HashTable::with_capacity(capacity),
             capacity,
             hand: 0,
-            keys: (seed, seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15),
+            keys: keys(seed),
             forgotten: 0,
         }
     }
@@ -127,7 +127,13 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     }
 }
 
-fn hash_of<K: Hash>((k0, k1): (u64, u64), key: &K) -> u64 {
+/// The keys that belong to a seed.
+pub(super) fn keys(seed: u64) -> (u64, u64) {
+    (seed, seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15)
+}
+
+/// A keyed digest of anything.
+pub(super) fn hash_of<K: Hash + ?Sized>((k0, k1): (u64, u64), key: &K) -> u64 {
     let mut gathered = Gathered { sip: SipHasher13::new_with_keys(k0, k1), bytes: [0; 96], len: 0 };
     key.hash(&mut gathered);
     gathered.finish()

@@ -3,6 +3,7 @@
 mod accounts;
 mod conn;
 mod ftp;
+mod guessing;
 mod hot;
 mod ids;
 mod login;
@@ -12,7 +13,9 @@ mod nvt;
 mod once;
 mod password;
 mod portmap;
+mod scan;
 mod session;
+mod tally;
 mod terminate;
 mod weird;
 mod words;
@@ -23,16 +26,21 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use ftp::{EXPECTED_BYTES, Neighbours};
+pub use guessing::Guessing;
 pub use memory::ENTRY_BYTES;
 pub use notice::Note;
 pub use once::NoticesOnce;
 pub use portmap::SERVICE_BYTES;
+pub use scan::Scans;
 pub use session::Session;
+#[cfg(test)]
+pub use tally::Tally;
 
 use self::ftp::ExpectedData;
 use self::login::LoginPolicy;
 use self::notice::{About, Decision, More, Notices};
 use self::portmap::PortmapState;
+use self::scan::Contacts;
 use self::weird::Weirds;
 use self::words::Words;
 use crate::analyzers::Service;
@@ -64,6 +72,7 @@ pub struct Policy {
     portmap: PortmapState,
     ftp_data: ExpectedData,
     login: LoginPolicy,
+    contacts: Contacts,
     transcriber: Option<Transcriber>,
     /// Whether connections are terminated at all.
     terminates: bool,
@@ -95,6 +104,7 @@ impl Policy {
             weirds: Weirds::new(&settings),
             portmap: PortmapState::new(&settings),
             ftp_data: ExpectedData::new(&settings),
+            contacts: Contacts::new(&settings),
             now: Timestamp::ZERO,
             scratch: Vec::with_capacity(4096),
             transcriber: Transcriber::new(&settings.record, &outbox),
@@ -235,7 +245,8 @@ impl Handler for Policy {
         self.portmap.settle(self.now, gate, &self.stats);
         self.ftp_data.settle(now, gate, &self.stats);
         self.write_released_transfers();
-        let forgotten = self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten();
+        let forgotten =
+            self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten() + self.contacts.forgotten();
         self.stats.counters.policy_forgotten.set(forgotten);
     }
 }

@@ -97,6 +97,24 @@ notes! {
     FTP_SiteExecAttack {};
     /// A data connection is to go to a third host.
     FTP_Bounce {};
+    /// A source has tried many accounts or passwords.
+    PasswordGuessing {};
+    /// After that, somebody from there logged in.
+    SuccessfulPasswordGuessing {};
+    /// Many sources have tried accounts of one server.
+    DistributedPasswordGuessing {};
+    /// One account has been tried with many passwords, from several sources.
+    AccountGuessing {};
+    /// One account and password was tried on many servers, or one password on many accounts.
+    PasswordSpraying {};
+    /// A source has contacted many hosts.
+    AddressScan {};
+    /// A source has contacted many ports of one host.
+    PortScan {};
+    /// A source has contacted several ports below 1024.
+    LowPortTrolling {};
+    /// A source has asked the portmappers of many hosts.
+    PortmapperSweep {};
     /// A weird whose action asks for it.
     WeirdActivity { suppress: Some(0) };
     /// A retransmission carried other bytes.

@@ -272,7 +272,7 @@ impl Message {
 
 const _: () = assert!(size_of::<Message>() <= 576, "a message is copied through a queue: keep it small");
 
-/// Facts for the detectors that see all shards.
+/// Facts for the detectors that see all shards. Those of the same instant have no order but that of their connections.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fact {
     /// A portmapper answer named this endpoint: the manual's `RPC_server_map`.
@@ -306,4 +306,51 @@ pub enum Fact {
         /// How long the next is not written.
         keep: Duration,
     },
+    /// Somebody tried an account: the manual's `account_tried`.
+    AccountTried {
+        /// On this connection.
+        id: ConnId,
+        /// Whether it comes from one of our own networks.
+        outbound: bool,
+        /// The account; empty where it is not known.
+        user: Text,
+        /// A keyed digest of the password; none where nothing is known but that the login failed.
+        password: Option<u64>,
+        /// What a record may say of it.
+        shown: Text,
+    },
+    /// Somebody logged in: the manual's `login_successful`.
+    LoginSuccessful {
+        /// On this connection.
+        id: ConnId,
+        /// The account.
+        user: Text,
+    },
+    /// A connection that counts for the manual's `check_scan`.
+    PeerContacted {
+        /// The connection.
+        id: ConnId,
+        /// Whether its responder is the one who contacts somebody.
+        reverse: bool,
+        /// Whether that comes from one of our own networks.
+        outbound: bool,
+    },
+    /// A portmapper was asked something by somebody who is not trusted to ask.
+    PortmapperAsked {
+        /// On this connection.
+        id: ConnId,
+    },
+}
+
+impl Fact {
+    /// The connection that it is about.
+    pub fn conn_id(&self) -> Option<&ConnId> {
+        match self {
+            Fact::ServiceLearned { .. } | Fact::ServiceForgotten { .. } | Fact::NoticeOnce { .. } => None,
+            Fact::AccountTried { id, .. }
+            | Fact::LoginSuccessful { id, .. }
+            | Fact::PeerContacted { id, .. }
+            | Fact::PortmapperAsked { id } => Some(id),
+        }
+    }
 }

@@ -8,8 +8,9 @@ use crate::config::layers::nearest;
 use crate::error::{Error, Result};
 
 /// The embedded files, in the order in which they are printed.
-pub const fn sources() -> [(&'static str, &'static str); 9] {
+pub const fn sources() -> [(&'static str, &'static str); 11] {
     [
+        ("accounts", include_str!("../../../policy/accounts.toml")),
         ("ftp", include_str!("../../../policy/ftp.toml")),
         ("ftp_data", include_str!("../../../policy/ftp_data.toml")),
         ("hot", include_str!("../../../policy/hot.toml")),
@@ -18,6 +19,7 @@ pub const fn sources() -> [(&'static str, &'static str); 9] {
         ("login_dialogue", include_str!("../../../policy/login_dialogue.toml")),
         ("portmap", include_str!("../../../policy/portmap.toml")),
         ("rpc_programs", include_str!("../../../policy/rpc_programs.toml")),
+        ("scan", include_str!("../../../policy/scan.toml")),
         ("weird", include_str!("../../../policy/weird.toml")),
     ]
 }

@@ -4,6 +4,7 @@ mod changes;
 mod dialogue;
 mod members;
 mod patterns;
+mod thresholds;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ pub use changes::{effective, policy_text};
 pub use dialogue::{Compiled, DialogueSets};
 pub use members::{Net, NetRows, NetSet, NetTable, PortSet, Table};
 pub use patterns::{Ends, Patterns};
+pub use thresholds::Thresholds;
 
 use super::ports::PortSpec;
 
@@ -112,6 +114,29 @@ pub struct PolicySets {
     pub okay_usernames: BTreeSet<String>,
     pub okay_passwords: BTreeSet<String>,
     pub rsh_failure_msgs: Patterns,
+    pub report_accounts_tried: Thresholds,
+    pub report_remote_accounts_tried: Thresholds,
+    pub skip_accounts_tried: NetSet,
+    pub password_guessing_success_threshhold: u32,
+    pub report_sources_of_guesses: Thresholds,
+    pub report_passwords_of_account: Thresholds,
+    pub report_servers_sprayed: Thresholds,
+    pub report_accounts_sprayed: Thresholds,
+    pub suppress_scan_checks: bool,
+    pub suppress_UDP_scan_checks: bool,
+    pub skip_services: PortSet,
+    pub skip_outbound_services: PortSet,
+    pub skip_scan_sources: NetSet,
+    pub skip_scan_nets: NetSet,
+    pub skip_dest_server_ports: NetRows<PortSpec>,
+    pub analyze_all_services: bool,
+    pub analyze_services: PortSet,
+    pub report_peer_scan: Thresholds,
+    pub report_outbound_peer_scan: Thresholds,
+    pub report_port_scan: Thresholds,
+    pub priv_scan_trigger: u32,
+    pub troll_skip_service: PortSet,
+    pub report_portmapper_sweep: Thresholds,
     pub weird_ignore_host: NetRows<String>,
     pub weird_do_not_ignore_repeats: BTreeSet<String>,
     pub weird_action: Table<String, WeirdAction>,

@@ -18,7 +18,7 @@ impl Policy {
     pub(super) fn login_failure(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         let session = remember(seen, attempt);
         session.failures = session.failures.saturating_add(1);
-        self.account_tried(seen, attempt.user, attempt.password);
+        self.account_tried(seen, attempt.user, Some(attempt.password));
         self.edit_and_check_password(seen, attempt.password);
         let half_hearted =
             seen.conn.hot == 0 && attempt.password.is_empty() && !self.is_hot_id(attempt.user, Light::Failed);
@@ -36,7 +36,7 @@ impl Policy {
         let session = remember(seen, attempt);
         session.logged_in = true;
         self.check_hot(seen, Moment::ApplEstablished);
-        self.account_tried(seen, attempt.user, attempt.password);
+        self.account_tried(seen, attempt.user, Some(attempt.password));
         self.login_successful(seen, attempt.user);
         self.edit_and_check_password(seen, attempt.password);
         let unasked = matches!(attempt.password, b"<none>" | b"");

@@ -24,7 +24,9 @@ impl Policy {
         excuse: Excuse,
     ) {
         let excuse = self.do_not_complain(access.tag, true).or(excuse);
+        self.check_portmapper_sweep(seen);
         if seen.conn.id.key.transport == Transport::Udp {
+            self.check_scan(seen, true, false);
             self.check_hot(seen, Moment::Established);
         }
         if let Some(about) = about.clone() {
@@ -38,7 +40,9 @@ impl Policy {
     /// A call that failed, or was never answered.
     pub(super) fn pm_attempt(&mut self, seen: &mut Seen<'_>, access: Access<'_>, about: &str, excuse: Excuse) {
         let excuse = self.do_not_complain(access.tag, false).or(excuse);
+        self.check_portmapper_sweep(seen);
         if seen.conn.id.key.transport == Transport::Udp {
+            self.check_scan(seen, false, false);
             self.check_hot(seen, Moment::Attempted);
         }
         self.label(seen.conn, access.tag);

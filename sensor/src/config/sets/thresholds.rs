@@ -1,0 +1,29 @@
+//! `vector of count`: the numbers at which something is reported.
+
+use serde::Deserialize;
+
+/// At which numbers something is reported: the manual's `vector of count`. In order, without 0.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(from = "Vec<u32>")]
+pub struct Thresholds(Vec<u32>);
+
+impl From<Vec<u32>> for Thresholds {
+    fn from(mut numbers: Vec<u32>) -> Self {
+        numbers.retain(|&number| number > 0);
+        numbers.sort_unstable();
+        numbers.dedup();
+        Thresholds(numbers)
+    }
+}
+
+impl Thresholds {
+    /// How many of them `number` has reached.
+    pub fn reached(&self, number: u32) -> usize {
+        self.0.partition_point(|&threshold| threshold <= number)
+    }
+
+    /// The highest; 0 without any.
+    pub fn highest(&self) -> u32 {
+        self.0.last().copied().unwrap_or(0)
+    }
+}

@@ -1,0 +1,253 @@
+//! Password guessing, wherever its attempts meet: by source as the manual has it, and by server, by account and by password besides.
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::memory::{Memory, hash_of, keys};
+use super::notice::{About, Decision, Note, Notices};
+use super::tally::{Rule, Source, Tally};
+use super::words::put;
+use crate::collector::Detector;
+use crate::config::Settings;
+use crate::config::sets::{PolicySets, Thresholds};
+use crate::record::{ConnId, Fact, Record};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// What a user is called of whom nothing is known.
+const UNKNOWN: &[u8] = b"<unknown>";
+/// How long a connection is expected to be let in after it tried.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// Counts the accounts that all workers have seen tried.
+#[derive(Debug)]
+pub struct Guessing {
+    tally: Tally,
+    rules: Rules,
+    notices: Notices,
+    /// With which password a connection tried to log in last.
+    known: Memory<u128, u64>,
+    success_after: u32,
+    ipv6_prefix: u8,
+    keys: (u64, u64),
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    /// Pairs of user and password by source: elsewhere, and ours.
+    pairs: [Rule; 2],
+    sources_of_server: Rule,
+    passwords_of_account: Rule,
+    servers_of_pair: Rule,
+    users_of_password: Rule,
+}
+
+/// By what attempts are counted. The hash of each is a subject of its own.
+#[derive(Clone, Copy, Hash)]
+enum By<'a> {
+    Source(Source),
+    Server(IpAddr),
+    Account(IpAddr, &'a [u8]),
+    Pair(&'a [u8], u64),
+    Password(Source, u64),
+}
+
+/// The attempt that is being counted.
+#[derive(Clone, Copy)]
+struct Latest<'a> {
+    at: Timestamp,
+    id: &'a ConnId,
+    source: Source,
+    user: &'a [u8],
+    /// What a record may say of the password.
+    shown: &'a Text,
+}
+
+type Raised = Vec<Record>;
+
+impl Guessing {
+    /// Nothing tried yet.
+    pub fn new(settings: &Settings, sets: &PolicySets) -> Self {
+        let window = Duration::from_secs(settings.accounts.window_seconds.max(1));
+        let success_after = sets.password_guessing_success_threshhold;
+        let rule = |thresholds: &Thresholds, up_to| Rule { window, thresholds: thresholds.clone(), up_to };
+        Guessing {
+            tally: Tally::new(&settings.limits),
+            rules: Rules {
+                pairs: [&sets.report_accounts_tried, &sets.report_remote_accounts_tried]
+                    .map(|thresholds| rule(thresholds, success_after)),
+                sources_of_server: rule(&sets.report_sources_of_guesses, 0),
+                passwords_of_account: rule(&sets.report_passwords_of_account, 0),
+                servers_of_pair: rule(&sets.report_servers_sprayed, 0),
+                users_of_password: rule(&sets.report_accounts_sprayed, 0),
+            },
+            notices: Notices::new(settings),
+            known: Memory::new(settings.limits.policy_hosts, settings.seed),
+            success_after,
+            ipv6_prefix: settings.accounts.ipv6_prefix,
+            keys: keys(settings.seed),
+            scratch: Vec::new(),
+        }
+    }
+}
+
+impl Detector for Guessing {
+    fn on_fact(&mut self, at: Timestamp, fact: &Fact, raised: &mut Vec<Record>) {
+        match fact {
+            Fact::AccountTried { id, outbound, user, password, shown } => {
+                let source = Source::of(id.key.orig_h, self.ipv6_prefix);
+                let latest = Latest { at, id, source, user: user.as_bytes(), shown };
+                let tried = self.account_tried(&latest, *outbound, *password, raised);
+                self.sources_of_server(&latest, raised);
+                if let Some(password) = *password {
+                    self.known.put(at, id.uid.0, password, KEPT);
+                    self.passwords_of_account(&latest, password, tried, raised);
+                    self.sprayed(&latest, password, raised);
+                }
+            }
+            Fact::LoginSuccessful { id, user } => self.login_successful(at, id, user, raised),
+            _ => {}
+        }
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.tally.forgotten() + self.known.forgotten()
+    }
+}
+
+impl Guessing {
+    /// The manual's `account_tried`. Returns how many pairs the source has tried.
+    fn account_tried(
+        &mut self,
+        latest: &Latest<'_>,
+        outbound: bool,
+        password: Option<u64>,
+        raised: &mut Raised,
+    ) -> u32 {
+        let subject = self.digest(&By::Source(latest.source));
+        let thing = match password {
+            Some(password) => self.digest(&(latest.user, password)),
+            None => self.digest(&latest.id.uid),
+        };
+        let rule = &self.rules.pairs[usize::from(outbound)];
+        let reached = self.tally.count(latest.at, rule, subject, thing);
+        let tried = self.tally.number(latest.at, rule, subject);
+        if let Some(n) = reached {
+            self.raise(Note::PasswordGuessing, latest, n, raised, |out| {
+                put(out, format_args!("{} has tried {n} username/password combinations (latest: ", latest.source));
+                put_account(out, latest);
+                out.push(b')');
+            });
+        }
+        tried
+    }
+
+    /// The manual's `login_successful`. What was tried there was no guess at that server, so that users who mistype do not add up.
+    fn login_successful(&mut self, at: Timestamp, id: &ConnId, user: &Text, raised: &mut Raised) {
+        let (source, server) = (Source::of(id.key.orig_h, self.ipv6_prefix), id.key.resp_h);
+        let tried = self.tally.number(at, &self.rules.pairs[0], self.digest(&By::Source(source)));
+        if tried >= self.success_after.max(1) {
+            let latest = Latest { at, id, source, user: user.as_bytes(), shown: &Text::default() };
+            self.raise(Note::SuccessfulPasswordGuessing, &latest, tried, raised, |out| {
+                put(out, format_args!("{} successfully logged in user '", source));
+                out.extend_from_slice(user.as_bytes());
+                put(out, format_args!("' after trying {tried} username/password combinations"));
+            });
+        }
+        let user = user.as_bytes();
+        self.forgive(&By::Server(server), &source);
+        if let Some(password) = self.known.get(at, &id.uid.0).copied() {
+            self.tally.forgive(self.digest(&By::Account(server, user)), password);
+            self.forgive(&By::Pair(user, password), &server);
+            self.forgive(&By::Password(source, password), &user);
+        }
+    }
+
+    /// Many sources against one server.
+    fn sources_of_server(&mut self, latest: &Latest<'_>, raised: &mut Raised) {
+        let server = latest.id.key.resp_h;
+        let (subject, thing) = (self.digest(&By::Server(server)), self.digest(&latest.source));
+        if let Some(n) = self.tally.count(latest.at, &self.rules.sources_of_server, subject, thing) {
+            self.raise(Note::DistributedPasswordGuessing, latest, n, raised, |out| {
+                put(out, format_args!("{n} sources have tried accounts of {server} in vain (latest: "));
+                put_account(out, latest);
+                put(out, format_args!(" from {})", latest.source));
+            });
+        }
+    }
+
+    /// Many passwords for one account, and not from this source alone.
+    fn passwords_of_account(&mut self, latest: &Latest<'_>, password: u64, tried: u32, raised: &mut Raised) {
+        let subject = self.digest(&By::Account(latest.id.key.resp_h, latest.user));
+        let reached = self.tally.count(latest.at, &self.rules.passwords_of_account, subject, password);
+        if let Some(n) = reached.filter(|&n| n > tried) {
+            self.raise(Note::AccountGuessing, latest, n, raised, |out| {
+                put_account(out, latest);
+                put(out, format_args!(" has been tried with {n} passwords (latest from {})", latest.source));
+            });
+        }
+    }
+
+    /// One account and password on many servers, or one password for many accounts.
+    fn sprayed(&mut self, latest: &Latest<'_>, password: u64, raised: &mut Raised) {
+        let (source, user) = (latest.source, latest.user);
+        let (subject, thing) = (self.digest(&By::Pair(user, password)), self.digest(&latest.id.key.resp_h));
+        if let Some(n) = self.tally.count(latest.at, &self.rules.servers_of_pair, subject, thing) {
+            self.raise(Note::PasswordSpraying, latest, n, raised, |out| {
+                put(out, format_args!("one username and password tried on {n} servers (latest: "));
+                put_account(out, latest);
+                put(out, format_args!(" from {})", source));
+            });
+        }
+        let (subject, thing) = (self.digest(&By::Password(source, password)), self.digest(&user));
+        if let Some(n) = self.tally.count(latest.at, &self.rules.users_of_password, subject, thing) {
+            self.raise(Note::PasswordSpraying, latest, n, raised, |out| {
+                put(out, format_args!("{} has tried one password on {n} accounts (latest: ", source));
+                put_account(out, latest);
+                out.push(b')');
+            });
+        }
+    }
+
+    fn forgive(&mut self, by: &By<'_>, thing: &impl Hash) {
+        self.tally.forgive(self.digest(by), self.digest(thing));
+    }
+
+    fn raise(
+        &mut self,
+        note: Note,
+        latest: &Latest<'_>,
+        n: u32,
+        raised: &mut Raised,
+        words: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let source = Some(latest.source.addr());
+        let about =
+            About { src: source, dst: Some(latest.id.key.resp_h), detail: (u64::from(n), self.digest(&latest.user)) };
+        if self.notices.decide(latest.at, note, about) != Decision::Due {
+            return;
+        }
+        self.scratch.clear();
+        words(&mut self.scratch);
+        let mut record = self.notices.record(latest.at, note, Some(latest.id), &self.scratch);
+        record.n = Some(u64::from(n));
+        record.user = Some(latest.user).filter(|user| !user.is_empty()).map(|user| Text::new(user, usize::MAX));
+        record.sub = Some(latest.shown.clone()).filter(|shown| !shown.is_empty());
+        raised.push(Record::Notice(record));
+    }
+
+    fn digest(&self, what: &impl Hash) -> u64 {
+        hash_of(self.keys, what)
+    }
+}
+
+/// `<user>@<server>`.
+fn put_account(out: &mut Vec<u8>, latest: &Latest<'_>) {
+    out.extend_from_slice(if latest.user.is_empty() { UNKNOWN } else { latest.user });
+    put(out, format_args!("@{}", latest.id.key.resp_h));
+}

@@ -1,0 +1,126 @@
+//! Scans of what is watched: the manual's `check_scan`, and sweeps over portmappers. A worker says which contacts count, and what it
+//! has not said lately; they are counted where those of all workers meet.
+
+mod detector;
+#[cfg(test)]
+mod tests;
+
+pub use self::detector::Scans;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::memory::Memory;
+use super::{Policy, Seen};
+use crate::analyzers::Service;
+use crate::config::{PortSpec, Settings};
+use crate::flow::EndpointState;
+use crate::flow::key::{FlowKey, Transport};
+use crate::record::{Fact, Message};
+
+/// What a worker has told lately.
+#[derive(Debug)]
+pub(super) struct Contacts {
+    told: Memory<(IpAddr, IpAddr, u16, Kind), ()>,
+    keep: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Kind {
+    Contact(Transport),
+    PortmapperCall,
+}
+
+impl Contacts {
+    pub fn new(settings: &Settings) -> Self {
+        let keep = Duration::from_secs(settings.scan.retell_seconds);
+        Contacts { told: Memory::new(settings.limits.policy_hosts, settings.seed), keep }
+    }
+
+    pub fn forgotten(&self) -> u64 {
+        self.told.forgotten()
+    }
+}
+
+/// Who contacts whom, and for which service.
+#[derive(Clone, Copy)]
+struct Contact {
+    source: IpAddr,
+    peer: IpAddr,
+    transport: Transport,
+    port: u16,
+}
+
+impl Contact {
+    fn new(key: &FlowKey, reverse: bool) -> Self {
+        if reverse {
+            Contact { source: key.resp_h, peer: key.orig_h, transport: key.transport, port: key.orig_p }
+        } else {
+            Contact { source: key.orig_h, peer: key.resp_h, transport: key.transport, port: key.resp_p }
+        }
+    }
+}
+
+impl Policy {
+    /// The manual's `check_scan`. Its `reverse` says that the responder is the one who scans.
+    pub(super) fn check_scan(&mut self, seen: &mut Seen<'_>, established: bool, reverse: bool) {
+        let contact = Contact::new(&seen.conn.id.key, reverse);
+        // An FTP data connection goes where both sides agreed that it goes: the manual takes it for an allowed service.
+        if seen.conn.service == Some(Service::FtpData) || self.is_no_scan(contact, established) {
+            return;
+        }
+        let outbound = self.is_local_addr(contact.source);
+        if self.is_news(seen, contact, Kind::Contact(contact.transport)) {
+            let fact = Fact::PeerContacted { id: seen.conn.id, reverse, outbound };
+            self.outbox.push(Message::fact(seen.now, fact));
+        }
+    }
+
+    /// The same when a TCP connection comes about, is refused or gets no answer.
+    pub(super) fn check_scan_of_connection(&mut self, seen: &mut Seen<'_>, established: bool) {
+        let is_reset = seen.conn.orig.state == EndpointState::Reset;
+        let reverse = if established { seen.conn.orig.state == EndpointState::Inactive } else { is_reset };
+        if seen.conn.id.key.transport == Transport::Tcp {
+            self.check_scan(seen, established, reverse);
+        }
+    }
+
+    /// A portmapper was asked something.
+    pub(super) fn check_portmapper_sweep(&mut self, seen: &mut Seen<'_>) {
+        let contact = Contact::new(&seen.conn.id.key, false);
+        if self.sets.suppress_scan_checks || self.sets.RPC_okay_nets.contains(contact.source) {
+            return;
+        }
+        if self.is_news(seen, contact, Kind::PortmapperCall) {
+            self.outbox.push(Message::fact(seen.now, Fact::PortmapperAsked { id: seen.conn.id }));
+        }
+    }
+
+    /// Whether the sets say that this is nothing to count.
+    fn is_no_scan(&self, contact: Contact, established: bool) -> bool {
+        let Contact { source, peer, transport, port } = contact;
+        let sets = &self.sets;
+        let allowed = sets.allow_services.contains(transport, port);
+        let outbound = || self.is_local_addr(source);
+        let is_service = |spec: &PortSpec| spec.0 == (transport, port);
+        sets.suppress_scan_checks
+            || (sets.suppress_UDP_scan_checks && transport == Transport::Udp)
+            || (established && allowed)
+            || sets.skip_services.contains(transport, port)
+            || ((allowed || sets.skip_outbound_services.contains(transport, port)) && outbound())
+            || !(sets.analyze_all_services || sets.analyze_services.contains(transport, port))
+            || sets.skip_scan_sources.contains(source)
+            || sets.skip_scan_nets.contains(source)
+            || sets.skip_dest_server_ports.any(peer, is_service)
+    }
+
+    fn is_news(&mut self, seen: &Seen<'_>, contact: Contact, kind: Kind) -> bool {
+        let key = (contact.source, contact.peer, contact.port, kind);
+        let contacts = &mut self.contacts;
+        if contacts.told.get(seen.now, &key).is_some() {
+            return false;
+        }
+        contacts.told.put(seen.now, key, (), contacts.keep);
+        true
+    }
+}
