@@ -279,6 +279,7 @@ mod tests {
         let (transport, program, name) = (crate::flow::key::Transport::Udp, 100_003, Text::from("nfs"));
         sender.push(Message::record(samples::AT, samples::conn()));
         sender.push(Message::record(samples::AT, samples::portmap()));
+        sender.push(Message::record(samples::AT, samples::ftp()));
         sender.push(Message::record(samples::AT, Box::new(samples::login())));
         sender.push(Message::record(samples::AT, Box::new(samples::notice())));
         sender.push(Message::record(samples::AT, samples::weird()));
@@ -288,7 +289,7 @@ mod tests {
         drop(sender);
         let collected = collector.start().unwrap().join().unwrap();
 
-        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (8, 8, 1, 0));
+        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (9, 9, 1, 0));
         assert!(LogName::ALL.iter().all(|log| collected.tally.written(*log) == 1 && collected.tally.lost(*log) == 0));
         assert_eq!(collected.notices, BTreeMap::from([("SensitivePortmapperAccess", 1)]));
         assert_eq!(read(&dir, "events.json").len(), 1);

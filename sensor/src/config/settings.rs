@@ -75,13 +75,14 @@ impl Settings {
     }
 
     /// The named sets with the user's changes. [`Settings::load`] has checked them; in settings made by hand, wrong changes do nothing.
-    pub fn sets(&self) -> PolicySets {
-        sets::effective(&self.policy).or_else(|_| sets::effective(&PolicyChanges::default())).unwrap_or_default()
+    pub fn sets(&self) -> &PolicySets {
+        let defaults = || sets::effective(&PolicyChanges::default()).unwrap_or_default();
+        self.compiled.sets_or(|| sets::effective(&self.policy).unwrap_or_else(|_| defaults()))
     }
 
     /// The sets of the login dialogue, compiled once for all workers.
     pub fn dialogue(&self) -> Arc<DialogueSets> {
-        self.compiled.get_or(|| self.sets())
+        self.compiled.dialogue_of(self.sets())
     }
 
     /// Whether connections are terminated where policy says so.

@@ -53,21 +53,22 @@ mod tests {
 
     #[test]
     fn names_are_judged_whatever_their_case() {
-        let sets = Settings::default().sets();
+        let settings = Settings::default();
+        let sets = settings.sets();
         for user in ["rewt", "REWT", "ezsetup", "OutOfBox", "youareowned", "Y0uar3own3d", "yourown"] {
-            assert_eq!(sensitivity(&sets, user), Sensitivity::Forbidden, "{user}");
+            assert_eq!(sensitivity(sets, user), Sensitivity::Forbidden, "{user}");
         }
-        assert_eq!(sensitivity(&sets, "demos"), Sensitivity::AlwaysHot);
-        assert_eq!(sensitivity(&sets, "Root"), Sensitivity::Hot);
+        assert_eq!(sensitivity(sets, "demos"), Sensitivity::AlwaysHot);
+        assert_eq!(sensitivity(sets, "Root"), Sensitivity::Hot);
         for user in ["", "smith", "rewt2", "my rewt", "xyouareowned"] {
-            assert_eq!(sensitivity(&sets, user), Sensitivity::Ordinary, "{user}");
+            assert_eq!(sensitivity(sets, user), Sensitivity::Ordinary, "{user}");
         }
-        assert!(Sensitivity::needs_password(&sets, b"LP") && !Sensitivity::needs_password(&sets, b"root"));
+        assert!(Sensitivity::needs_password(sets, b"LP") && !Sensitivity::needs_password(sets, b"root"));
     }
 
     #[test]
     fn who_is_added_to_one_set_is_in_those_that_include_it() {
         let settings = Settings::load(None, &["policy.add.forbidden_ids = ['mallory']".to_owned()]).unwrap();
-        assert!(sensitivity(&settings.sets(), "Mallory") >= Sensitivity::Hot);
+        assert!(sensitivity(settings.sets(), "Mallory") >= Sensitivity::Hot);
     }
 }

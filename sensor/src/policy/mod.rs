@@ -94,7 +94,7 @@ struct Seen<'a> {
 impl Policy {
     /// A policy that reports to `outbox`.
     pub fn new(settings: Arc<Settings>, stats: Arc<WorkerStats>, outbox: Outbox) -> Self {
-        let sets = settings.sets();
+        let sets = settings.sets().clone();
         Policy {
             login: LoginPolicy::new(&settings, &sets),
             sets,

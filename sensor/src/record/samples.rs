@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ConnId, ConnRecord, EventRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord, RespondRecord, Uid, Value,
-    WeirdRecord,
+    ConnId, ConnRecord, EventRecord, FtpRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord, RespondRecord, Uid,
+    Value, WeirdRecord,
 };
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
@@ -74,6 +74,27 @@ pub fn portmap() -> PortmapRecord {
         call_len: 56,
         reply_len: Some(28),
         logged_reason: "reported",
+    }
+}
+
+pub fn ftp() -> FtpRecord {
+    FtpRecord {
+        ts: AT,
+        id: id(),
+        user: Text::from("smith"),
+        password: None,
+        command: None,
+        arg: None,
+        file_size: None,
+        reply_code: None,
+        reply_msg: None,
+        data_passive: None,
+        data_orig_h: None,
+        data_resp_h: None,
+        data_resp_p: None,
+        auth_success: None,
+        cwd: None,
+        text: Text::from("RETR \"motd\" (complete)"),
     }
 }
 

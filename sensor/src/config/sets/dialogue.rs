@@ -116,12 +116,20 @@ impl DialogueSets {
 
 /// What was compiled of some settings' sets. A copy of the settings compiles anew, because it may be changed first.
 #[derive(Default, Debug)]
-pub struct Compiled(OnceLock<Arc<DialogueSets>>);
+pub struct Compiled {
+    sets: OnceLock<PolicySets>,
+    dialogue: OnceLock<Arc<DialogueSets>>,
+}
 
 impl Compiled {
-    /// The sets, compiled if nobody asked before.
-    pub fn get_or(&self, sets: impl FnOnce() -> PolicySets) -> Arc<DialogueSets> {
-        Arc::clone(self.0.get_or_init(|| Arc::new(DialogueSets::new(&sets()))))
+    /// All the sets, compiled if nobody asked before.
+    pub fn sets_or(&self, sets: impl FnOnce() -> PolicySets) -> &PolicySets {
+        self.sets.get_or_init(sets)
+    }
+
+    /// Those of the dialogue, compiled from `sets` if nobody asked before.
+    pub fn dialogue_of(&self, sets: &PolicySets) -> Arc<DialogueSets> {
+        Arc::clone(self.dialogue.get_or_init(|| Arc::new(DialogueSets::new(sets))))
     }
 }
 
