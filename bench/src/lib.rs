@@ -3,3 +3,4 @@
 pub mod lab;
 pub mod live_frames;
 pub mod lookups;
+pub mod threads;

@@ -9,12 +9,21 @@ use etherparse::PacketBuilder;
 const CALL: [u32; 13] = [0, 2, 100_000, 2, 3, 0, 0, 0, 0, 100_003, 3, 17, 0];
 const ANSWER: [u32; 6] = [1, 0, 0, 0, 0, 2049];
 
+/// How long the flows are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flows {
+    /// Each client keeps its port.
+    Lasting,
+    /// Each lookup comes from a port of its own.
+    EverNew,
+}
+
 /// Writes a pcap of so many lookups, from 250 clients to 4 servers: each pair is reported once, and then goes on looking up. 200
 /// microseconds between packets: the flows that live at a time fit the table.
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(path: &Path, lookups: u32) -> Result<()> {
+pub fn write(path: &Path, lookups: u32, flows: Flows) -> Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?);
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
         file.write_all(&word.to_le_bytes())?;
@@ -22,7 +31,8 @@ pub fn write(path: &Path, lookups: u32) -> Result<()> {
     for lookup in 0..lookups {
         let client = [198, 18, 0, (lookup % 250) as u8];
         let server = [198, 19, 0, (lookup / 250 % 4) as u8];
-        let port = 20_000 + (lookup / 1000 % 40_000) as u16;
+        let turn = if flows == Flows::EverNew { lookup / 1000 % 40_000 } else { 0 };
+        let port = 20_000 + turn as u16;
         let at = u64::from(lookup) * 400;
         packet(&mut file, at, (client, port), (server, 111), &message(lookup, &CALL))?;
         packet(&mut file, at + 200, (server, 111), (client, port), &message(lookup, &ANSWER))?;
