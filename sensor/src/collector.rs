@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::outbox::Inbox;
 use crate::policy::{Guessing, NoticesOnce, Scans};
 use crate::record::sinks::{Existing, Sinks, Tally};
-use crate::record::{Content, Fact, Message, Record};
+use crate::record::{Content, Fact, Message, Record, Spoken};
 use crate::time::Timestamp;
 use crate::trace::{Traces, Written};
 
@@ -206,7 +206,8 @@ impl Collector {
         match &mut record {
             Record::Conn(conn) if conn.service.is_none() => {
                 let key = &conn.id.key;
-                conn.service = self.services.name(at, key.resp_h, key.resp_p, key.transport).cloned();
+                let learned = self.services.name(at, key.resp_h, key.resp_p, key.transport);
+                conn.service = learned.cloned().map(Spoken::Learned);
             }
             Record::Notice(notice) => *self.collected.notices.entry(notice.note).or_default() += 1,
             _ => {}
@@ -279,7 +280,7 @@ mod tests {
         let (transport, program, name) = (crate::flow::key::Transport::Udp, 100_003, Text::from("nfs"));
         sender.push(Message::record(samples::AT, samples::conn()));
         sender.push(Message::record(samples::AT, samples::portmap()));
-        sender.push(Message::record(samples::AT, samples::ftp()));
+        sender.push(Message::record(samples::AT, Box::new(samples::ftp())));
         sender.push(Message::record(samples::AT, Box::new(samples::login())));
         sender.push(Message::record(samples::AT, Box::new(samples::notice())));
         sender.push(Message::record(samples::AT, samples::weird()));

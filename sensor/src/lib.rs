@@ -58,8 +58,8 @@
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
 //!    the last to be lost. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
-//! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (A connection's
-//!    record is put into words once, when the connection ends; a packet that is recorded is copied into a message of its own.)
+//! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (What a
+//!    connection's record gathered goes with it, and a sink puts it into words; a packet that is recorded is copied into a message of its own.)
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
@@ -78,6 +78,17 @@
 //! 11. A default port stands in the table of [`analyzers`], and nowhere else.
 //! 12. Bytes from the wire are [`text::Text`]: bounded when made, and without `Display`; only a sink turns them into text.
 //!
+//! # What the structures cost
+//!
+//! | structure | costs |
+//! |---|---|
+//! | [`keyed`] | the hash of every table of the worker whose keys come from the wire: a multiplication per word, and no chosen collisions |
+//! | the index of connections | a line of memory per look, or two; its size is fixed at the start, and it is never swept or grown |
+//! | a connection | about 750 bytes in its slot; TCP's state, half as much again, is beside it. What is about to expire is fetched ahead of its turn |
+//! | a judgement of `check_hot` | once per connection and moment, then a bit of [`flow::Marks`] |
+//! | a memory of policy | one look per event: an index entry, and an entry of at most 256 bytes |
+//! | a message to the collector | 480 bytes, written into a slot of the queue; words are put together by sinks, names are lent from the settings |
+//!
 //! # Words
 //!
 //! *frame*: link-layer bytes. *packet*: a frame's headers, decoded. *segment*: TCP payload with a sequence number. *connection*: two
@@ -89,6 +100,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod error;
+pub mod keyed;
 pub mod text;
 pub mod time;
 

@@ -1,4 +1,4 @@
-//! The system calls for which no library here has a safe face: clocks, interface and ethtool requests, memory limits.
+//! What no library here has a safe face for: clocks, interface and ethtool requests, memory limits, prefetching.
 #![allow(unsafe_code, reason = "the one small file for raw system calls; every block says why it holds")]
 
 use std::io;
@@ -22,6 +22,19 @@ const ETHTOOL_SFEATURES: u32 = 0x3b;
 /// `ETH_SS_FEATURES`.
 const FEATURE_NAMES: u32 = 4;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
+
+/// Asks the processor for the memory of a value that will be needed soon; does not wait for it.
+#[inline]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..size_of::<T>().div_ceil(64) {
+        let address = std::ptr::from_ref(value).cast::<i8>().wrapping_add(line * 64);
+        // SAFETY: a prefetch is a hint: it reads nothing, and faults at no address.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the clock of `bpf_ktime_get_ns`.
 pub fn monotonic_nanos() -> u64 {

@@ -41,6 +41,9 @@ pub trait Handler {
 
     /// Called after each frame and each tick: hands to the capture filter what the handlers asked for.
     fn settle(&mut self, _now: Timestamp, _gate: &mut dyn Gate) {}
+
+    /// Called after each batch of frames.
+    fn tick(&mut self) {}
 }
 
 /// Something that happened on a connection.

@@ -43,6 +43,10 @@ impl<H: Handler> Handler for EventStream<H> {
         self.handler.flow_weird(now, hosts, name);
     }
 
+    fn tick(&mut self) {
+        self.handler.tick();
+    }
+
     fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate) {
         self.handler.settle(now, gate);
     }

@@ -3,6 +3,7 @@
 pub mod budget;
 mod connection;
 pub mod fragments;
+mod index;
 pub mod key;
 pub mod pool;
 mod ports;
@@ -21,8 +22,8 @@ use key::{Direction, Transport};
 use crate::analyzers::Service;
 use crate::event::{LoginState, Verdict};
 use crate::policy::Session;
+pub use crate::record::Annotation;
 use crate::record::ConnId;
-use crate::text::Text;
 use crate::time::Timestamp;
 use crate::trace::Mark;
 
@@ -212,6 +213,12 @@ pub struct History {
     letters: SmallVec<[u8; 14]>,
 }
 
+impl From<&'static str> for History {
+    fn from(letters: &'static str) -> Self {
+        History { letters: SmallVec::from_slice(letters.as_bytes()) }
+    }
+}
+
 impl History {
     /// The letters so far.
     pub fn as_str(&self) -> &str {
@@ -228,35 +235,5 @@ impl History {
     /// Whether the letter is there already.
     pub fn contains(&self, letter: u8) -> bool {
         self.letters.contains(&letter)
-    }
-}
-
-/// One annotation of the manual's `addl`: structured here, words only in a record.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Annotation {
-    /// Words of our own.
-    Words(&'static str),
-    /// Words with something from the wire or from the policy in them, already put together (rare paths only).
-    Text(Text),
-    /// What one portmapper call was about, likewise put together.
-    Call(Text),
-    /// `<program> -> <port>/<transport>` of a portmapper answer.
-    Mapping {
-        /// RPC program number.
-        program: u32,
-        /// Its port; 0: not registered.
-        port: u16,
-        /// TCP or UDP.
-        transport: Transport,
-    },
-}
-
-impl Annotation {
-    /// Bytes on the heap.
-    pub fn held(&self) -> usize {
-        match self {
-            Annotation::Text(text) | Annotation::Call(text) => text.held(),
-            Annotation::Words(_) | Annotation::Mapping { .. } => 0,
-        }
     }
 }

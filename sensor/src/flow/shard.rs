@@ -142,6 +142,7 @@ impl<H: Handler> Shard<H> {
             self.look_at_timers(now, gate);
         }
         self.handler.settle(now, gate);
+        self.handler.tick();
     }
 
     /// Ends every connection: the input has ended, or the sensor stops.
@@ -157,6 +158,7 @@ impl<H: Handler> Shard<H> {
             self.drop_connection(id, at, gate);
         }
         self.handler.settle(now, gate);
+        self.handler.tick();
     }
 
     fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, gate: &mut dyn Gate) {
@@ -282,6 +284,10 @@ impl<H: Handler> Shard<H> {
         self.wheel.set_clock(now);
         let until = self.wheel.horizon();
         while let Some(id) = self.wheel.next_due() {
+            // What is due has been silent for long: it is in no cache any more. While one is worked on, the next two come nearer.
+            let [next, after] = self.wheel.upcoming();
+            next.into_iter().for_each(|id| self.table.prefetch_removal(id));
+            after.into_iter().for_each(|id| self.table.prefetch_slot(id));
             if self.still_lives(id, until, gate)
                 && let Some(connection) = self.table.get(id)
             {

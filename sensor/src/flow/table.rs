@@ -1,11 +1,12 @@
 //! The connection table: a slab of fixed size behind a keyed hash. It never grows after its start, and never refuses the new.
 
-use std::net::IpAddr;
+use std::hash::Hasher;
+use std::net::{IpAddr, Ipv4Addr};
 
-use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
-
+use super::index::Index;
 use super::key::{Direction, FlowKey};
+use crate::keyed::Keyed;
+use crate::sys;
 
 /// Slots looked at when one has to give way.
 const CANDIDATES: usize = 16;
@@ -25,12 +26,18 @@ pub trait Entry {
 /// The table of one worker.
 #[derive(Debug)]
 pub struct Table<C> {
-    hasher: SipHasher13,
-    index: HashTable<SlotId>,
-    slots: Vec<Option<C>>,
+    keyed: Keyed,
+    index: Index,
+    slots: Vec<Slot<C>>,
     free: Vec<SlotId>,
     capacity: usize,
     hand: usize,
+}
+
+#[derive(Debug)]
+struct Slot<C> {
+    hash: u64,
+    entry: Option<C>,
 }
 
 /// A key with its hash: computed once per packet.
@@ -52,9 +59,8 @@ impl<C: Entry> Table<C> {
     pub fn new(capacity: usize, seed: u64) -> Self {
         let capacity = capacity.clamp(1, u32::MAX as usize - 1);
         Table {
-            hasher: SipHasher13::new_with_keys(seed, !seed.rotate_left(32)),
-            // Twice the room, so that removed entries hardly ever force the index to be swept.
-            index: HashTable::with_capacity(capacity.saturating_mul(2)),
+            keyed: Keyed::new(seed, "connections"),
+            index: Index::new(capacity),
             slots: Vec::with_capacity(capacity),
             free: Vec::with_capacity(capacity),
             capacity,
@@ -64,13 +70,13 @@ impl<C: Entry> Table<C> {
 
     /// Hashes a key; both orientations of a connection hash alike.
     pub fn hash(&self, key: FlowKey) -> Hashed {
-        Hashed { key, hash: digest(&self.hasher, &key) }
+        Hashed { key, hash: digest(&self.keyed, &key) }
     }
 
     /// The connection of a packet that goes from `orig_h` to `resp_h` of the key, and which of its sides sent it.
     pub fn find(&self, hashed: &Hashed) -> Option<(SlotId, Direction)> {
         let mut direction = Direction::FromOrig;
-        let found = self.index.find(hashed.hash, |&id| {
+        let found = self.index.find(hashed.hash, |id| {
             let Some(entry) = self.get(id) else { return false };
             if *entry.key() == hashed.key {
                 direction = Direction::FromOrig;
@@ -79,7 +85,22 @@ impl<C: Entry> Table<C> {
             direction = Direction::FromResp;
             entry.key().is_reverse_of(&hashed.key)
         });
-        found.map(|&id| (id, direction))
+        found.map(|id| (id, direction))
+    }
+
+    /// Asks for the line of the index that a look for this key begins with.
+    pub fn prefetch(&self, hashed: &Hashed) {
+        self.index.prefetch(hashed.hash);
+    }
+
+    /// Asks for a slot that will be needed soon.
+    pub fn prefetch_slot(&self, id: SlotId) {
+        self.slots.get(id as usize).into_iter().for_each(sys::prefetch);
+    }
+
+    /// Asks for the line of the index that a slot is removed from; the slot itself is here already.
+    pub fn prefetch_removal(&self, id: SlotId) {
+        self.slots.get(id as usize).into_iter().for_each(|slot| self.index.prefetch(slot.hash));
     }
 
     /// Puts a connection in. There must be room: [`Table::victim`] says who has to go.
@@ -87,26 +108,22 @@ impl<C: Entry> Table<C> {
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.slots.len() < self.capacity => {
-                self.slots.push(None);
+                self.slots.push(Slot { hash: 0, entry: None });
                 SlotId::try_from(self.slots.len() - 1).ok()?
             }
             None => return None,
         };
-        *self.slots.get_mut(id as usize)? = Some(entry);
-        let (hasher, slots) = (&self.hasher, &self.slots);
-        self.index.insert_unique(hashed.hash, id, |&id| rehash(hasher, slots, id));
-        Some(id)
+        let slot = self.slots.get_mut(id as usize)?;
+        (slot.hash, slot.entry) = (hashed.hash, Some(entry));
+        self.index.insert(hashed.hash, id).then_some(id)
     }
 
     /// Frees a slot; the connection is dropped where it stands. Returns its key.
     pub fn remove(&mut self, id: SlotId) -> Option<FlowKey> {
         let slot = self.slots.get_mut(id as usize)?;
-        let key = *slot.as_ref()?.key();
-        *slot = None;
-        let hash = digest(&self.hasher, &key);
-        if let Ok(found) = self.index.find_entry(hash, |&other| other == id) {
-            found.remove();
-        }
+        let key = *slot.entry.as_ref()?.key();
+        slot.entry = None;
+        self.index.remove(slot.hash, id);
         self.free.push(id);
         Some(key)
     }
@@ -120,19 +137,19 @@ impl<C: Entry> Table<C> {
         let first = self.hand;
         self.hand = (first + CANDIDATES) % len;
         let ids = (0..CANDIDATES.min(len)).map(|i| (first + i) % len);
-        ids.filter_map(|i| Some((self.slots.get(i)?.as_ref()?.worth(), i)))
+        ids.filter_map(|i| Some((self.slots.get(i)?.entry.as_ref()?.worth(), i)))
             .min()
             .and_then(|(_, i)| SlotId::try_from(i).ok())
     }
 
     /// The connection in a slot.
     pub fn get(&self, id: SlotId) -> Option<&C> {
-        self.slots.get(id as usize)?.as_ref()
+        self.slots.get(id as usize)?.entry.as_ref()
     }
 
     /// The connection in a slot, to change it; its key must keep its two endpoints.
     pub fn get_mut(&mut self, id: SlotId) -> Option<&mut C> {
-        self.slots.get_mut(id as usize)?.as_mut()
+        self.slots.get_mut(id as usize)?.entry.as_mut()
     }
 
     /// How many connections there are.
@@ -151,15 +168,28 @@ impl<C: Entry> Table<C> {
     }
 }
 
-fn rehash<C: Entry>(hasher: &SipHasher13, slots: &[Option<C>], id: SlotId) -> u64 {
-    slots.get(id as usize).and_then(Option::as_ref).map_or(0, |entry| digest(hasher, entry.key()))
-}
-
 /// The keyed hash of a connection, the same for both of its orientations.
-fn digest(hasher: &SipHasher13, key: &FlowKey) -> u64 {
-    let mut bytes = [0u8; 37];
-    let len = key.canonical_bytes(&mut bytes);
-    hasher.hash(bytes.get(..len).unwrap_or(&bytes))
+#[inline]
+fn digest(keyed: &Keyed, key: &FlowKey) -> u64 {
+    let mut sum = keyed.hasher();
+    let transport = key.transport as u64;
+    if let (IpAddr::V4(a), IpAddr::V4(b)) = (key.orig_h, key.resp_h) {
+        let side = |addr: Ipv4Addr, port: u16| u64::from(addr.to_bits()) << 16 | u64::from(port);
+        let (a, b) = (side(a, key.orig_p), side(b, key.resp_p));
+        sum.word(a.min(b) | transport << 48);
+        sum.word(a.max(b));
+    } else {
+        let bits = |addr| match addr {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        let (a, b) = ((bits(key.orig_h), key.orig_p), (bits(key.resp_h), key.resp_p));
+        let (low, high) = (a.min(b), a.max(b));
+        sum.word(1 << 63 | transport << 32 | u64::from(low.1) << 16 | u64::from(high.1));
+        sum.write_u128(low.0);
+        sum.write_u128(high.0);
+    }
+    sum.finish()
 }
 
 impl FlowKey {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::table::SlotId;
+use crate::sys;
 use crate::time::Timestamp;
 
 /// Width of one bucket.
@@ -110,6 +111,15 @@ impl Wheel {
             self.cursor += 1;
         }
         None
+    }
+
+    /// The two slots that [`Wheel::next_due`] will name next, if they are due at the same tick.
+    pub fn upcoming(&self) -> [Option<SlotId>; 2] {
+        let link = |id: SlotId| self.links.get(id as usize);
+        let first = self.heads.get(bucket(self.cursor)).copied().filter(|&id| id != NONE);
+        let second = first.and_then(link).map(|link| link.next).filter(|&id| id != NONE);
+        second.and_then(link).into_iter().for_each(sys::prefetch);
+        [first, second]
     }
 
     fn push(&mut self, id: SlotId, tick: u64) {

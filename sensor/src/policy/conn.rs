@@ -1,17 +1,14 @@
 //! The manual's generic connection events, and the connection record.
 
-use std::fmt;
-
 use super::hot::Moment;
 use super::notice::About;
-use super::words::{Words, put, text};
+use super::words::put;
 use super::{Note, Policy, Seen};
 use crate::analyzers::Service;
 use crate::flow::budget::EXHAUSTED;
 use crate::flow::key::Direction;
 use crate::flow::{Conn, EndpointState};
-use crate::record::ConnRecord;
-use crate::text::Text;
+use crate::record::{Annotations, ConnRecord, Spoken};
 
 impl Policy {
     pub(super) fn new_connection(&mut self, seen: &mut Seen<'_>) {
@@ -106,7 +103,7 @@ impl Policy {
         if seen.conn.service == Some(Service::FtpData) {
             self.data_connection_remove(seen);
         }
-        let record = self.conn_record(seen);
+        let record = self.conn_record(seen.conn);
         self.write(seen.now, record);
     }
 
@@ -143,19 +140,17 @@ impl Policy {
         });
     }
 
-    fn conn_record(&mut self, seen: &mut Seen<'_>) -> ConnRecord {
-        let conn = &*seen.conn;
-        let key = &conn.id.key;
+    /// The record of a connection that is over: what it has gathered goes with it, and is put into words where it is written.
+    fn conn_record(&self, conn: &mut Conn) -> ConnRecord {
+        let key = conn.id.key;
         let duration = conn.last.since(conn.start);
         // A single packet has neither a duration nor, as far as anybody knows, sizes.
         let lasted = !duration.is_zero();
-        self.scratch.clear();
-        Words { sets: &self.sets }.addl(&mut self.scratch, &conn.addl);
         ConnRecord {
             ts: conn.start,
             id: conn.id,
             proto: key.transport,
-            service: self.service(conn),
+            service: spoken(conn),
             duration: lasted.then_some(duration),
             orig_bytes: lasted.then_some(conn.orig.size),
             resp_bytes: lasted.then_some(conn.resp.size),
@@ -163,32 +158,22 @@ impl Policy {
             local_orig: self.is_local_addr(key.orig_h),
             local_resp: self.is_local_addr(key.resp_h),
             missed_bytes: conn.missed_bytes,
-            history: Some(self.text(conn.history.as_str().as_bytes())).filter(|history| !history.is_empty()),
+            history: std::mem::take(&mut conn.history),
             orig_pkts: conn.orig.packets,
             orig_ip_bytes: conn.orig.ip_bytes,
             resp_pkts: conn.resp.packets,
             resp_ip_bytes: conn.resp.ip_bytes,
             hot: Some(u64::from(conn.hot)).filter(|&hot| hot > 0),
-            addl: Some(self.text(&self.scratch)).filter(|addl| !addl.is_empty()),
+            addl: Annotations { list: std::mem::take(&mut conn.addl), limit: self.settings.limits.text_bytes },
         }
-    }
-
-    /// What is spoken: the analyzer's name, and the procedures seen. Learned ports get their name where all workers' lessons meet.
-    fn service(&self, conn: &Conn) -> Option<Text> {
-        let named = conn.service.filter(|&service| service != Service::Rpc);
-        let service = named.map_or("", |service| service.name());
-        let names = text(format_args!("{service}{}", Labels(conn)), self.settings.limits.text_bytes);
-        Some(names).filter(|names| !names.is_empty())
     }
 }
 
-/// The labels of a connection, each after a comma.
-struct Labels<'a>(&'a Conn);
-
-impl fmt::Display for Labels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.marks.labels.iter().try_for_each(|label| write!(f, ",{label}"))
-    }
+/// What is spoken: the analyzer's name, and the procedures seen. Learned ports get their name where all workers' lessons meet.
+fn spoken(conn: &mut Conn) -> Option<Spoken> {
+    let service = conn.service.filter(|&service| service != Service::Rpc);
+    let labels = std::mem::take(&mut conn.marks.labels);
+    (service.is_some() || !labels.is_empty()).then_some(Spoken::Analyzed { service, labels })
 }
 
 fn arrow(direction: Direction) -> char {

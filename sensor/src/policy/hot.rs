@@ -30,36 +30,52 @@ pub(super) mod judged {
     pub const FROM_DATA_PORT: u32 = 64;
     /// The bytes of an FTP data connection have been told.
     pub const TRANSFERRED: u32 = 128;
+    /// The service is one of `allow_services`.
+    pub const ALLOWED: u32 = 1 << 16;
+    /// Everything that a moment asks for has been judged; it depends on nothing but addresses and ports, and is not asked for again.
+    pub const DONE: u32 = 1 << 20;
 }
 
 impl Policy {
     /// The manual's `check_hot`: whether the connection is hot, now or already.
     pub(super) fn check_hot(&mut self, seen: &mut Seen<'_>, moment: Moment) -> bool {
+        let done = judged::DONE << moment as u32;
+        if seen.conn.marks.judged & done == 0 {
+            return self.judge(seen, moment, done);
+        }
+        if seen.conn.marks.judged & judged::ALLOWED != 0 {
+            return seen.conn.marks.judged & judged::SPOOF != 0;
+        }
+        seen.conn.hot > 0
+    }
+
+    fn judge(&mut self, seen: &mut Seen<'_>, moment: Moment, done: u32) -> bool {
         // The manual lets an allowed service hide a spoof; a spoof is one whatever the service.
         if matches!(moment, Moment::Attempted | Moment::Established | Moment::Rejected) {
             self.check_spoof(seen);
         }
         let key = seen.conn.id.key;
         if self.sets.allow_services.contains(key.transport, key.resp_p) {
+            seen.conn.marks.judged |= done | judged::ALLOWED;
             return seen.conn.marks.judged & judged::SPOOF != 0;
         }
         match moment {
             Moment::Attempted => self.flag(seen, judged::ATTEMPTED),
             Moment::Established => self.flag(seen, judged::ESTABLISHED),
             Moment::Rejected => self.flag(seen, judged::REJECTED),
-            Moment::ApplEstablished => {
-                if !self.check_addresses(seen) {
-                    return false;
-                }
-            }
+            Moment::ApplEstablished => return self.check_addresses(seen) && seen.conn.hot > 0,
             Moment::Finished | Moment::TimedOut => {
                 let telnet = key.resp_p == 23 && key.transport == crate::flow::key::Transport::Tcp;
                 let both_spoke = seen.conn.orig.size > 0 && seen.conn.resp.size > 0;
-                if !telnet && both_spoke && !self.check_addresses(seen) {
+                if !telnet && !both_spoke {
+                    return seen.conn.hot > 0;
+                }
+                if !telnet && !self.check_addresses(seen) {
                     return false;
                 }
             }
         }
+        seen.conn.marks.judged |= done;
         seen.conn.hot > 0
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+use crate::keyed::Keyed;
 use crate::time::Timestamp;
 
 /// The most bytes of an entry.
@@ -19,7 +20,7 @@ pub struct Memory<K, V> {
     index: HashTable<u32>,
     capacity: usize,
     hand: usize,
-    keys: (u64, u64),
+    keyed: Keyed,
     forgotten: u64,
 }
 
@@ -41,7 +42,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
             index: HashTable::with_capacity(capacity),
             capacity,
             hand: 0,
-            keys: keys(seed),
+            keyed: Keyed::new(seed, "memory"),
             forgotten: 0,
         }
     }
@@ -84,6 +85,18 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         &mut self.slots[at].value
     }
 
+    /// What is remembered of `key`, or else `value`; from now on it is remembered for so long.
+    pub fn renew(&mut self, now: Timestamp, key: K, keep: Duration, value: impl FnOnce() -> V) -> &mut V {
+        match self.find(&key).filter(|&at| self.slots[at].until > now) {
+            Some(at) => {
+                let slot = &mut self.slots[at];
+                (slot.until, slot.used) = (now + keep, true);
+                &mut slot.value
+            }
+            None => self.put(now, key, value(), keep),
+        }
+    }
+
     /// Entries that had to give way before they expired.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
@@ -93,8 +106,8 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     fn make_room(&mut self, now: Timestamp, key: &K) -> usize {
         let at = if self.slots.len() < self.capacity { self.slots.len() } else { self.evict(now) };
         let hash = self.hash(key);
-        let (slots, keys) = (&self.slots, self.keys);
-        self.index.insert_unique(hash, at as u32, |&other| hash_of(keys, &slots[other as usize].key));
+        let (slots, keyed) = (&self.slots, &self.keyed);
+        self.index.insert_unique(hash, at as u32, |&other| keyed.of(&slots[other as usize].key));
         at
     }
 
@@ -109,7 +122,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
                 continue;
             }
             self.forgotten += u64::from(!expired);
-            let hash = hash_of(self.keys, &self.slots[at].key);
+            let hash = self.keyed.of(&self.slots[at].key);
             if let Ok(entry) = self.index.find_entry(hash, |&other| other as usize == at) {
                 entry.remove();
             }
@@ -123,7 +136,7 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     }
 
     fn hash(&self, key: &K) -> u64 {
-        hash_of(self.keys, key)
+        self.keyed.of(key)
     }
 }
 
@@ -132,7 +145,7 @@ pub(super) fn keys(seed: u64) -> (u64, u64) {
     (seed, seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15)
 }
 
-/// A keyed digest of anything.
+/// A keyed digest of anything, to be kept in its place: SipHash, so that whoever sees some learns nothing about others.
 pub(super) fn hash_of<K: Hash + ?Sized>((k0, k1): (u64, u64), key: &K) -> u64 {
     let mut gathered = Gathered { sip: SipHasher13::new_with_keys(k0, k1), bytes: [0; 96], len: 0 };
     key.hash(&mut gathered);

@@ -57,9 +57,6 @@ use crate::text::Text;
 use crate::time::Timestamp;
 use crate::trace::{self, Transcriber};
 
-/// What stands for annotations beyond the length that the settings allow.
-const CUT: &str = "...";
-
 /// The policy of one worker.
 #[derive(Debug)]
 pub struct Policy {
@@ -245,6 +242,9 @@ impl Handler for Policy {
         self.portmap.settle(self.now, gate, &self.stats);
         self.ftp_data.settle(now, gate, &self.stats);
         self.write_released_transfers();
+    }
+
+    fn tick(&mut self) {
         let forgotten =
             self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten() + self.contacts.forgotten();
         self.stats.counters.policy_forgotten.set(forgotten);

@@ -1,5 +1,6 @@
 //! Notices: their kinds, what is done with each, and how often. Words are put together only for a notice that is written.
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ impl Note {
 }
 
 /// What a notice is about: the same kind about the same thing is suppressed for a while.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct About {
     /// One host, usually the client.
     pub src: Option<IpAddr>,
@@ -146,6 +147,20 @@ pub struct About {
     pub dst: Option<IpAddr>,
     /// What tells several things between them apart.
     pub detail: (u64, u64),
+}
+
+impl Hash for About {
+    /// As few words as tell two of them apart: this is done for every call.
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        let bits = |host: Option<IpAddr>| match host {
+            Some(IpAddr::V4(v4)) => u128::from(v4.to_bits()) | 1 << 127,
+            Some(IpAddr::V6(v6)) => v6.to_bits(),
+            None => 0,
+        };
+        to.write_u128(bits(self.src));
+        to.write_u128(bits(self.dst));
+        self.detail.hash(to);
+    }
 }
 
 impl About {

@@ -6,35 +6,8 @@ use std::net::IpAddr;
 use crate::config::PolicySets;
 use crate::flow::key::{FlowKey, Transport};
 use crate::flow::{Annotation, Conn};
+use crate::record::ProgramName;
 use crate::text::Text;
-
-/// An RPC program's name: from the table, or `unknown-<number>`.
-#[derive(Clone, Copy, Debug)]
-pub struct ProgramName<'a> {
-    known: Option<&'a str>,
-    unknown: [u8; 18],
-}
-
-impl<'a> ProgramName<'a> {
-    /// The name of a program: the manual's `rpc_prog`.
-    pub fn new(sets: &'a PolicySets, program: u32) -> Self {
-        let known = sets.rpc_programs.0.get(&program).map(String::as_str);
-        let mut unknown = *b"unknown-\0\0\0\0\0\0\0\0\0\0";
-        if known.is_none() {
-            let mut rest = unknown.get_mut(8..).unwrap_or_default();
-            let _ = std::io::Write::write_fmt(&mut rest, format_args!("{program}"));
-        }
-        ProgramName { known, unknown }
-    }
-
-    /// The name itself.
-    pub fn as_str(&self) -> &str {
-        self.known.unwrap_or_else(|| {
-            let text = std::str::from_utf8(&self.unknown).unwrap_or_default();
-            text.trim_end_matches('\0')
-        })
-    }
-}
 
 /// Writes the manual's texts; holds what they need.
 #[derive(Clone, Copy, Debug)]
@@ -79,46 +52,17 @@ impl Words<'_> {
         }
         if !conn.addl.is_empty() {
             out.push(b' ');
-            self.addl(out, &conn.addl);
+            Annotation::put_all(&conn.addl, out);
         }
     }
 
-    /// The manual's `addl`: calls are parted by commas, everything else by blanks.
-    pub fn addl(self, out: &mut Vec<u8>, annotations: &[Annotation]) {
-        for (at, annotation) in annotations.iter().enumerate() {
-            let call = matches!(annotation, Annotation::Call(_) | Annotation::Mapping { .. });
-            let cut = *annotation == Annotation::Words(super::CUT);
-            out.extend_from_slice(match (at, call, cut) {
-                (0, _, _) | (_, _, true) => b"",
-                (_, true, _) => b", ",
-                (_, false, _) => b" ",
-            });
-            self.annotation(out, annotation);
-        }
-    }
-
-    /// One annotation.
-    pub fn annotation(self, out: &mut Vec<u8>, annotation: &Annotation) {
-        match annotation {
-            Annotation::Words(words) => out.extend_from_slice(words.as_bytes()),
-            Annotation::Text(text) | Annotation::Call(text) => out.extend_from_slice(text.as_bytes()),
-            Annotation::Mapping { program, port, transport } => {
-                let name = ProgramName::new(self.sets, *program);
-                put(out, format_args!("{} -> {port}/{}", name.as_str(), transport.name()));
-            }
-        }
-    }
-
-    /// How long [`Words::annotation`] makes it, without making it.
-    pub fn length(self, annotation: &Annotation) -> usize {
-        match annotation {
-            Annotation::Words(words) => words.len(),
-            Annotation::Text(text) | Annotation::Call(text) => text.as_bytes().len(),
-            Annotation::Mapping { program, port, .. } => {
-                let digits = port.checked_ilog10().unwrap_or(0) as usize + 1;
-                ProgramName::new(self.sets, *program).as_str().len() + " -> /tcp".len() + digits
-            }
-        }
+    /// The name of an RPC program: the manual's `rpc_prog`.
+    pub fn rpc_prog(self, program: u32) -> ProgramName {
+        self.sets
+            .rpc_programs
+            .0
+            .get(&program)
+            .map_or(ProgramName::Unknown(program), |name| ProgramName::Known(name.as_str()))
     }
 }
 

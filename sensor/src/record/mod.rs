@@ -1,5 +1,6 @@
 //! Log records: what each log contains, defined once. Only sinks know formats.
 
+mod annotation;
 mod define;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -10,10 +11,12 @@ mod value;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use annotation::{Annotation, Annotations, ProgramName, Spoken};
 pub use define::{Column, Log};
 pub use uid::Uid;
 pub use value::Value;
 
+use crate::flow::History;
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -34,7 +37,7 @@ define::record! {
         ts: Timestamp,
         id: ConnId,
         proto: Transport,
-        service: Option<Text>,
+        service: Option<Spoken>,
         duration: Option<Duration>,
         orig_bytes: Option<u64>,
         resp_bytes: Option<u64>,
@@ -42,13 +45,13 @@ define::record! {
         local_orig: bool,
         local_resp: bool,
         missed_bytes: u64,
-        history: Option<Text>,
+        history: History,
         orig_pkts: u64,
         orig_ip_bytes: u64,
         resp_pkts: u64,
         resp_ip_bytes: u64,
         hot: Option<u64>,
-        addl: Option<Text>,
+        addl: Annotations,
     }
 }
 
@@ -60,25 +63,25 @@ define::record! {
         proc_name as "proc" of "enum": &'static str,
         ok: bool,
         status: &'static str,
-        xid: u64,
-        prog: Option<u64>,
-        prog_name: Option<Text>,
-        vers: Option<u64>,
+        xid: u32,
+        prog: Option<u32>,
+        prog_name: Option<ProgramName>,
+        vers: Option<u32>,
         prot: Option<Text>,
         port: Option<u16>,
         addr: Option<Text>,
         owner: Option<Text>,
-        call_proc: Option<u64>,
-        arg_size: Option<u64>,
+        call_proc: Option<u32>,
+        arg_size: Option<u32>,
         mappings: Option<Box<[Mapping]>>,
-        pm_vers: u64,
+        pm_vers: u32,
         auth_flavor: &'static str,
         machine_name: Option<Text>,
-        uid as "auth_uid": Option<u64>,
-        gid as "auth_gid": Option<u64>,
+        uid as "auth_uid": Option<u32>,
+        gid as "auth_gid": Option<u32>,
         rtt: Option<Duration>,
-        call_len: u64,
-        reply_len: Option<u64>,
+        call_len: u32,
+        reply_len: Option<u32>,
         logged_reason: &'static str,
     }
 }
@@ -215,7 +218,7 @@ pub struct EventRecord {
 define::logs! {
     Conn(ConnRecord),
     Portmap(PortmapRecord),
-    Ftp(FtpRecord),
+    Ftp(Box<FtpRecord>),
     Login(Box<LoginRecord>),
     Notice(Box<NoticeRecord>),
     Weird(WeirdRecord),
@@ -270,7 +273,7 @@ impl Message {
     }
 }
 
-const _: () = assert!(size_of::<Message>() <= 576, "a message is copied through a queue: keep it small");
+const _: () = assert!(size_of::<Message>() <= 480, "a message is copied through a queue: box what is larger and rare");
 
 /// Facts for the detectors that see all shards. Those of the same instant have no order but that of their connections.
 #[derive(Clone, PartialEq, Debug)]

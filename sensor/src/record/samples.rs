@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    ConnId, ConnRecord, EventRecord, FtpRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord, RespondRecord, Uid,
-    Value, WeirdRecord,
+    Annotations, ConnId, ConnRecord, EventRecord, FtpRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord,
+    RespondRecord, Uid, Value, WeirdRecord,
 };
+use crate::flow::History;
 use crate::flow::key::{FlowKey, Transport};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -37,13 +38,13 @@ pub fn conn() -> ConnRecord {
         local_orig: false,
         local_resp: true,
         missed_bytes: 0,
-        history: Some(Text::from("Dd")),
+        history: History::from("Dd"),
         orig_pkts: 1,
         orig_ip_bytes: 84,
         resp_pkts: 1,
         resp_ip_bytes: 56,
         hot: None,
-        addl: None,
+        addl: Annotations::default(),
     }
 }
 

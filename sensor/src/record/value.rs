@@ -77,6 +77,7 @@ field!(Text, "string", |v| Value::Text(Cow::Borrowed(v)));
 field!(&'static str, "string", |v| Value::Word(v));
 field!(&'static [&'static str], "set[enum]", |v| Value::Words(v));
 field!(u64, "count", |v| Value::Count(*v));
+field!(u32, "count", |v| Value::Count(u64::from(*v)));
 field!(f64, "double", |v| Value::Double(*v));
 field!(bool, "bool", |v| Value::Bool(*v));
 field!(IpAddr, "addr", |v| Value::Addr(*v));

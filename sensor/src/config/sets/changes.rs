@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn the_defaults_are_the_manuals() {
         let sets = load(&[]).unwrap();
-        assert_eq!(sets.rpc_programs.0.get(&100_232).map(String::as_str), Some("sadmind"));
+        assert_eq!(sets.rpc_programs.0.get(&100_232).map(|name| name.as_str()), Some("sadmind"));
         assert!(sets.any_RPC_okay.any([224, 0, 2, 2].into(), |service| service == "ypserv"));
         assert!(sets.hot_dsts.contains([206, 101, 197, 226].into()) && !sets.same_local_net_is_spoof);
     }

@@ -1,6 +1,6 @@
 //! What the named sets are made of: networks, ports, rows of them, and tables from one of them to a text.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -47,17 +47,22 @@ impl TryFrom<String> for Net {
     }
 }
 
-/// Values by network. Looked up by address, one probe per prefix length that occurs.
+/// Values by network, of IPv4 and of IPv6. Looked up by address: a binary search per prefix length that occurs, the longest first.
 #[derive(Clone, Debug)]
 pub struct NetTable<V> {
-    by_net: HashMap<IpNet, V>,
-    /// Prefix lengths that occur, the longest first, of IPv4 and of IPv6.
-    lengths: [BTreeSet<std::cmp::Reverse<u8>>; 2],
+    families: [Vec<Prefixes<V>>; 2],
+}
+
+/// The networks of one prefix length, in order.
+#[derive(Clone, Debug)]
+struct Prefixes<V> {
+    length: u8,
+    nets: Vec<(u128, V)>,
 }
 
 impl<V> Default for NetTable<V> {
     fn default() -> Self {
-        NetTable { by_net: HashMap::new(), lengths: Default::default() }
+        NetTable { families: [Vec::new(), Vec::new()] }
     }
 }
 
@@ -74,19 +79,42 @@ impl<V> NetTable<V> {
 
     /// The values of all prefixes that have the address, the longest first.
     pub fn all(&self, addr: IpAddr) -> impl Iterator<Item = &V> {
-        let [v4, v6] = &self.lengths;
-        let lengths = if addr.is_ipv4() { v4 } else { v6 };
-        lengths.iter().filter_map(move |&std::cmp::Reverse(length)| {
-            IpNet::new(addr, length).ok().and_then(|net| self.by_net.get(&net.trunc()))
-        })
+        let [v4, v6] = &self.families;
+        let family = if addr.is_ipv4() { v4 } else { v6 };
+        family.iter().filter_map(move |prefixes| prefixes.get(addr))
     }
 
-    fn entry(&mut self, Net(net): Net) -> std::collections::hash_map::Entry<'_, IpNet, V> {
-        let [v4, v6] = &mut self.lengths;
-        let lengths = if net.addr().is_ipv4() { v4 } else { v6 };
-        lengths.insert(std::cmp::Reverse(net.prefix_len()));
-        self.by_net.entry(net)
+    /// The value of a network; if it has none yet, `value`.
+    fn entry(&mut self, Net(net): Net, value: impl FnOnce() -> V) -> &mut V {
+        let [v4, v6] = &mut self.families;
+        let (family, length) = (if net.addr().is_ipv4() { v4 } else { v6 }, net.prefix_len());
+        let place = family.binary_search_by(|prefixes| length.cmp(&prefixes.length)).unwrap_or_else(|place| {
+            family.insert(place, Prefixes { length, nets: Vec::new() });
+            place
+        });
+        let nets = &mut family[place].nets;
+        let place = nets.binary_search_by_key(&bits(net.addr(), length), |(net, _)| *net).unwrap_or_else(|place| {
+            nets.insert(place, (bits(net.addr(), length), value()));
+            place
+        });
+        &mut nets[place].1
     }
+}
+
+impl<V> Prefixes<V> {
+    fn get(&self, addr: IpAddr) -> Option<&V> {
+        let place = self.nets.binary_search_by_key(&bits(addr, self.length), |(net, _)| *net).ok()?;
+        self.nets.get(place).map(|(_, value)| value)
+    }
+}
+
+/// The first bits of an address, from the left.
+fn bits(addr: IpAddr, length: u8) -> u128 {
+    let bits = match addr {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
+    };
+    bits & u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }
 
 /// `set[subnet]`.
@@ -96,7 +124,7 @@ impl FromIterator<Net> for NetSet {
     fn from_iter<I: IntoIterator<Item = Net>>(nets: I) -> Self {
         let mut table = NetTable::default();
         for net in nets {
-            table.entry(net).or_insert(());
+            table.entry(net, || ());
         }
         table
     }
@@ -125,7 +153,7 @@ impl<V> NetRows<V> {
     }
 
     fn add(&mut self, net: Net, rest: V) {
-        self.0.entry(net).or_default().push(rest);
+        self.0.entry(net, Vec::new).push(rest);
     }
 }
 
@@ -216,7 +244,7 @@ where
         let entries: Vec<(NetKey, V)> = from.deserialize_any(Entries(PhantomData))?;
         let mut table = NetTable::default();
         for (NetKey(net), value) in entries {
-            table.entry(net).or_insert(value);
+            table.entry(net, || value);
         }
         Ok(table)
     }

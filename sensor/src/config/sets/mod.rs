@@ -3,6 +3,7 @@
 mod changes;
 mod dialogue;
 mod members;
+mod name;
 mod patterns;
 mod thresholds;
 
@@ -14,6 +15,7 @@ pub(super) use changes::names;
 pub use changes::{effective, policy_text};
 pub use dialogue::{Compiled, DialogueSets};
 pub use members::{Net, NetRows, NetSet, NetTable, PortSet, Table};
+pub use name::Name;
 pub use patterns::{Ends, Patterns};
 pub use thresholds::Thresholds;
 
@@ -59,7 +61,7 @@ pub struct PolicySets {
     pub never_capture: PortSet,
     pub capture_control_only: BTreeSet<String>,
     pub RPC_exploited_programs: Table<u32, String>,
-    pub rpc_programs: Table<u32, String>,
+    pub rpc_programs: Table<u32, Name>,
     pub forbidden_ids: BTreeSet<String>,
     pub forbidden_ids_if_no_password: BTreeSet<String>,
     pub forbidden_id_patterns: Patterns,

@@ -104,10 +104,9 @@ impl<H: Handler> Shard<H> {
         let analyzer = service.map(AnyAnalyzer::new);
         let watched = self.is_watched(&key);
         let tcp = (key.transport == Transport::Tcp).then(|| self.pool.take_tcp(watched));
-        let mut connection = Connection::new(conn, analyzer, tcp, inactivity);
-        let mut shared = shared!(self, at, gate);
-        connection.subject.raise(&mut shared, ConnectionEvent::NewConnection);
-        let id = self.table.insert(hashed, connection)?;
+        let id = self.table.insert(hashed, Connection::new(conn, analyzer, tcp, inactivity))?;
+        let connection = self.table.get_mut(id)?;
+        connection.subject.raise(&mut shared!(self, at, gate), ConnectionEvent::NewConnection);
         self.unwatched += usize::from(!watched);
         self.stats.counters.connections_opened.inc();
         self.stats.counters.connections_open.set(self.table.len() as u64);

@@ -142,7 +142,7 @@ impl Policy {
 
     /// Writes the record of a transfer with what is known of its data connection. If the reply came before the end of that, the record
     /// waits for it.
-    pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: FtpRecord) {
+    pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: Box<FtpRecord>) {
         let Some(&place) = data.named.last() else { return self.write(now, record) };
         // Another session may have named the same endpoint since: then what comes there is taken for its own.
         let mut known = self.ftp_data.get_mut(&place).filter(|known| known.control.uid == record.id.uid);
@@ -161,7 +161,7 @@ impl Policy {
         let done = record.reply_code.is_some_and(|code| (200..300).contains(&code));
         if waits && transferred.is_none() && done && self.ftp_data.may_finish(place) {
             let until = now + Duration::from_secs(self.settings.limits.ftp_transfer_seconds);
-            self.ftp_data.wait(now, place, until, Box::new(record));
+            self.ftp_data.wait(now, place, until, record);
         } else {
             self.write(now, record);
         }
@@ -170,7 +170,7 @@ impl Policy {
     /// Writes what waited for a data connection.
     pub(in crate::policy) fn write_released_transfers(&mut self) {
         let outbox = &self.outbox;
-        self.ftp_data.released().for_each(|(at, row)| outbox.push(Message::record(at, *row)));
+        self.ftp_data.released().for_each(|(at, row)| outbox.push(Message::record(at, row)));
     }
 
     /// A host has connected in place of another. Those that are probably one machine with several addresses are excused.

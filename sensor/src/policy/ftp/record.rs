@@ -42,14 +42,14 @@ impl Policy {
     }
 
     /// What a line becomes.
-    pub(super) fn ftp_record(&self, seen: &Seen<'_>, session: &FtpSession, line: Line) -> FtpRecord {
+    pub(super) fn ftp_record(&self, seen: &Seen<'_>, session: &FtpSession, line: Line) -> Box<FtpRecord> {
         let key = &seen.conn.id.key;
         let (command, arg) = line.command.unzip();
         // What a line says of a password is in its own column, and is said there as the settings want it.
         let is_pass = command.as_ref().is_some_and(|command| command.as_bytes() == b"PASS");
         let (reply_code, reply_msg) = line.reply.unzip();
         let opener = |passive| if passive { key.orig_h } else { key.resp_h };
-        FtpRecord {
+        Box::new(FtpRecord {
             ts: line.ts,
             id: seen.conn.id,
             user: session.user.clone(),
@@ -66,7 +66,7 @@ impl Policy {
             auth_success: line.auth_success,
             cwd: Some(self.text(&session.cwd)),
             text: line.text,
-        }
+        })
     }
 
     /// Whether a command has lines of its own; logins have them in any case.

@@ -122,7 +122,7 @@ impl Policy {
         let _ = self.notice_of_user(seen, Note::SensitiveLogin, about, user, |words, conn, out| {
             words.id_string(out, &conn.id.key);
             out.push(b' ');
-            words.addl(out, &conn.addl);
+            Annotation::put_all(&conn.addl, out);
             Some(sub).filter(|sub| !sub.is_empty())
         });
     }

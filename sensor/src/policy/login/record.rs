@@ -3,8 +3,8 @@
 use super::session::{LoginSession, session};
 use crate::event::LoginState;
 use crate::event::login::{Decision, LoginAttempt};
+use crate::flow::Annotation;
 use crate::policy::password::HIDDEN;
-use crate::policy::words::Words;
 use crate::policy::{Policy, Seen};
 use crate::record::LoginRecord;
 use crate::text::Text;
@@ -55,7 +55,7 @@ impl Policy {
         let text = |name: &Option<Box<[u8]>>| name.as_deref().map(|name| Text::new(name, name.len()));
         let environment = session.rare.as_ref().map(|rare| rare.environment.as_slice()).unwrap_or_default();
         self.scratch.clear();
-        Words { sets: &self.sets }.addl(&mut self.scratch, &seen.conn.addl);
+        Annotation::put_all(&seen.conn.addl, &mut self.scratch);
         Some(Box::new(LoginRecord {
             ts: seen.conn.start,
             id: seen.conn.id,

@@ -12,7 +12,7 @@ use crate::event::rpc::{PmMapping, PmPort, RpcCall, RpcStatus};
 use crate::flow::key::Transport;
 use crate::policy::memory::Memory;
 use crate::policy::notice::About;
-use crate::policy::words::{ProgramName, put};
+use crate::policy::words::put;
 use crate::policy::{Note, Policy, Seen};
 use crate::record::{Fact, Message};
 use crate::text::Text;
@@ -107,7 +107,7 @@ impl Policy {
             Lesson::New => {}
             Lesson::TooMany => self.portmapper_flood(seen),
         }
-        let name = Text::new(self.rpc_prog(program).as_str().as_bytes(), self.settings.limits.text_bytes);
+        let name = self.rpc_prog(program).text();
         let (server, port, transport) = (endpoint.server, endpoint.port, endpoint.transport);
         let fact = Fact::ServiceLearned { server, port, transport, program, name };
         self.outbox.push(Message::fact(seen.now, fact));
@@ -117,7 +117,7 @@ impl Policy {
             self.stats.counters.expectations_refused.inc();
             return;
         }
-        let control_only = self.sets.capture_control_only.contains(self.rpc_prog(program).as_str());
+        let control_only = self.rpc_prog(program).with_str(|name| self.sets.capture_control_only.contains(name));
         let mode = if control_only { ExpectationMode::ControlOnly } else { ExpectationMode::Full };
         self.portmap.learned.expect(seen.now, key.orig_h, endpoint, mode, &self.stats);
     }
@@ -148,8 +148,8 @@ impl Policy {
         let about = About::pair(&seen.conn.id, (u64::from(program), u64::from(tag == "pm_set")));
         let _ = self.notice(seen, Note::PortmapperRemoteSet, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);
-            let name = ProgramName::new(words.sets, program);
-            put(out, format_args!(" {tag}: {} {port}/{} accepted from {whence}", name.as_str(), m.p.transport.name()));
+            let name = words.rpc_prog(program);
+            put(out, format_args!(" {tag}: {} {port}/{} accepted from {whence}", name, m.p.transport.name()));
             None
         });
     }
@@ -196,8 +196,8 @@ impl Policy {
         let about = About::pair(&seen.conn.id, (u64::from(program), 0));
         let _ = self.notice(seen, Note::RemoteRootCredential, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);
-            let name = ProgramName::new(words.sets, program);
-            put(out, format_args!(" {}: uid 0 claimed from outside", name.as_str()));
+            let name = words.rpc_prog(program);
+            put(out, format_args!(" {}: uid 0 claimed from outside", name));
             Some(Text::new(unix.machine, limit)).filter(|machine| !machine.is_empty())
         });
     }
@@ -211,7 +211,8 @@ impl Policy {
         }
         let name = self.rpc_prog(call.program);
         // An NFS client goes on for months with a port that it looked up once.
-        let excused = self.sets.NFS_services.contains(name.as_str()) || self.sets.RPC_okay_nets.contains(key.orig_h);
+        let excused =
+            name.with_str(|name| self.sets.NFS_services.contains(name)) || self.sets.RPC_okay_nets.contains(key.orig_h);
         if excused {
             return;
         }
@@ -219,8 +220,8 @@ impl Policy {
         let about = About::pair(&seen.conn.id, (u64::from(program), u64::from(key.resp_p)));
         let _ = self.notice(seen, Note::UnannouncedRPCCall, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);
-            let name = ProgramName::new(words.sets, program);
-            put(out, format_args!(" {}/{proc}: this client never looked the port up", name.as_str()));
+            let name = words.rpc_prog(program);
+            put(out, format_args!(" {}/{proc}: this client never looked the port up", name));
             None
         });
     }

@@ -7,8 +7,9 @@ use crate::flow::key::Transport;
 use crate::flow::{Annotation, Conn};
 use crate::policy::hot::Moment;
 use crate::policy::notice::{About, Decision};
-use crate::policy::words::{ProgramName, Words, put, text};
-use crate::policy::{CUT, Note, Policy, Seen};
+use crate::policy::words::{Words, put, text};
+use crate::policy::{Note, Policy, Seen};
+use crate::record::ProgramName;
 use crate::text::Text;
 
 /// Why a call is not reported: the set, or the rule, that excuses it.
@@ -82,11 +83,11 @@ impl Policy {
             out.extend_from_slice(b"rpc: ");
             words.id_string(out, &conn.id.key);
             put(out, format_args!(" {tag}: "));
-            words.addl(out, &conn.addl);
+            Annotation::put_all(&conn.addl, out);
             // Where the annotations are cut, the call that the notice is about is still told.
             if let Some(call) = call.filter(|call| !conn.addl.contains(call)) {
                 out.push(b' ');
-                words.annotation(out, &call);
+                call.put(out);
             }
             exploited
         });
@@ -100,21 +101,22 @@ impl Policy {
     /// The manual's `pm_check_getport`: which set allows this client to look this program up, if one does.
     pub(super) fn pm_check_getport(&self, seen: &mut Seen<'_>, program: u32) -> Excuse {
         let (client, server) = (seen.conn.id.key.orig_h, seen.conn.id.key.resp_h);
-        let name = self.rpc_prog(program);
-        let (name, sets) = (name.as_str(), &self.sets);
-        if sets.RPC_okay_services.contains(name) {
-            return Some("RPC_okay_services");
-        }
-        if sets.any_RPC_okay.any(server, |service| service == name) {
-            return Some("any_RPC_okay");
-        }
-        if sets.NFS_world_servers.contains(server) && sets.NFS_services.contains(name) {
-            return Some("NFS_world_servers");
-        }
-        if sets.RPC_okay.any(server, |(clients, service)| clients.contains(client) && service == name) {
-            return Some("RPC_okay");
-        }
-        sets.RPC_okay_nets.contains(client).then_some("RPC_okay_nets")
+        let sets = &self.sets;
+        self.rpc_prog(program).with_str(|name| {
+            if sets.RPC_okay_services.contains(name) {
+                return Some("RPC_okay_services");
+            }
+            if sets.any_RPC_okay.any(server, |service| service == name) {
+                return Some("any_RPC_okay");
+            }
+            if sets.NFS_world_servers.contains(server) && sets.NFS_services.contains(name) {
+                return Some("NFS_world_servers");
+            }
+            if sets.RPC_okay.any(server, |(clients, service)| clients.contains(client) && service == name) {
+                return Some("RPC_okay");
+            }
+            sets.RPC_okay_nets.contains(client).then_some("RPC_okay_nets")
+        })
     }
 
     pub(super) fn pm_check_dump(&self, seen: &mut Seen<'_>) -> Excuse {
@@ -126,7 +128,7 @@ impl Policy {
     pub(super) fn check_walld(&mut self, seen: &mut Seen<'_>, program: u32) -> Excuse {
         let client = seen.conn.id.key.orig_h;
         let name = self.rpc_prog(program);
-        if self.sets.suppress_pm_log.any(client, |service| service == name.as_str()) {
+        if name.with_str(|name| self.sets.suppress_pm_log.any(client, |service| service == name)) {
             return Some("suppress_pm_log");
         }
         if program != WALLD {
@@ -140,8 +142,8 @@ impl Policy {
     }
 
     /// The manual's `rpc_prog`.
-    pub(super) fn rpc_prog(&self, program: u32) -> ProgramName<'_> {
-        ProgramName::new(&self.sets, program)
+    pub(super) fn rpc_prog(&self, program: u32) -> ProgramName {
+        Words { sets: &self.sets }.rpc_prog(program)
     }
 
     fn do_not_complain(&self, tag: &str, answered: bool) -> Excuse {
@@ -157,30 +159,25 @@ impl Policy {
 
     /// Annotates the connection with what a call was about, until the annotations are longer than the settings allow.
     fn append_call(&self, conn: &mut Conn, about: Annotation) {
-        let cut = Annotation::Words(CUT);
-        if conn.addl.contains(&about) || conn.addl.contains(&cut) {
+        if conn.addl.contains(&about) || conn.addl.contains(&Annotation::CUT) {
             return;
         }
-        let words = Words { sets: &self.sets };
-        let length: usize = conn.addl.iter().map(|annotation| words.length(annotation) + ", ".len()).sum();
+        let length: usize = conn.addl.iter().map(|annotation| annotation.length() + ", ".len()).sum();
         let full = length.saturating_sub(", ".len()) > self.settings.portmap.max_addl_len;
-        self.append_addl(conn, if full { cut } else { about });
+        self.append_addl(conn, if full { Annotation::CUT } else { about });
     }
 
     /// `<program> <port>`, and what the server said.
     pub(super) fn mapping_text(&self, m: &PmMapping<'_>, said: &str) -> Annotation {
         let name = self.rpc_prog(m.program);
         let (port, transport) = (m.p.port, m.p.transport.name());
-        Annotation::Call(text(
-            format_args!("{} {port}/{transport}{said}", name.as_str()),
-            self.settings.limits.text_bytes,
-        ))
+        Annotation::Call(text(format_args!("{name} {port}/{transport}{said}"), self.settings.limits.text_bytes))
     }
 
     /// `<program>/<procedure> (<n> bytes)`, and where it was forwarded to.
     pub(super) fn callit_text(&self, request: &PmCallitRequest<'_>, p: Option<&PmPort<'_>>) -> Annotation {
         let (name, limit) = (self.rpc_prog(request.program), self.settings.limits.text_bytes);
-        let (name, proc, size) = (name.as_str(), request.proc, request.arg_size);
+        let (proc, size) = (request.proc, request.arg_size);
         Annotation::Call(match p {
             Some(p) => text(format_args!("{name}/{proc} ({size} bytes) -> {}/{}", p.port, p.transport.name()), limit),
             None => text(format_args!("{name}/{proc} ({size} bytes)"), limit),
@@ -191,7 +188,7 @@ impl Policy {
     pub(super) fn dump_text(&self, m: &PmMappings<'_>) -> Text {
         let mut entries: Vec<String> = m
             .iter()
-            .map(|m| format!("{} -> {}/{}", self.rpc_prog(m.program).as_str(), m.p.port, m.p.transport.name()))
+            .map(|m| format!("{} -> {}/{}", self.rpc_prog(m.program), m.p.port, m.p.transport.name()))
             .collect();
         entries.sort_unstable();
         entries.dedup();

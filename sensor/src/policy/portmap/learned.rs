@@ -117,11 +117,7 @@ impl Learned {
     /// Remembers that a program answers at an endpoint.
     pub fn learn(&mut self, now: Timestamp, endpoint: Endpoint, program: u32) -> Lesson {
         let (lifetime, most) = (self.lifetime, self.services_per_server);
-        let server = match self.servers.get(now, &endpoint.server) {
-            Some(known) => std::mem::take(known),
-            None => Server::default(),
-        };
-        let server = self.servers.put(now, endpoint.server, server, lifetime);
+        let server = self.servers.renew(now, endpoint.server, lifetime, Server::default);
         if let Some(known) = server.services.iter_mut().find(|service| service.is_at(endpoint)) {
             let fresh = known.until > now && known.until.since(now) > lifetime / 2;
             if known.until <= now {

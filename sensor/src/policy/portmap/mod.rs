@@ -140,7 +140,7 @@ impl Policy {
         let excuse = self.pm_check_getport(seen, pr.program);
         self.update_rpc_server_map(seen, p, pr.program);
         let access = Access::new("pm_getport", call).request(pr).answer(p);
-        let about = Annotation::Mapping { program: pr.program, port: p.port, transport: p.transport };
+        let about = Annotation::Mapping { program: self.rpc_prog(pr.program), port: p.port, transport: p.transport };
         self.pm_request(seen, access, Some(about), excuse);
     }
 
@@ -190,7 +190,7 @@ impl Policy {
     fn pm_attempt_getport(&mut self, seen: &mut Seen<'_>, call: &RpcCall<'_>, pr: &PmPortRequest<'_>) {
         let excuse = self.pm_check_getport(seen, pr.program);
         let access = Access::new("pm_getport", call).request(pr);
-        let about = text(format_args!("{}", self.rpc_prog(pr.program).as_str()), usize::MAX);
+        let about = text(format_args!("{}", self.rpc_prog(pr.program)), usize::MAX);
         self.pm_attempt(seen, access, words_of(&Annotation::Call(about)), excuse);
     }
 

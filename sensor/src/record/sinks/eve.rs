@@ -64,7 +64,7 @@ fn flow(object: &mut Object<'_>, conn: &ConnRecord, community_id: Option<&[u8]>)
     begin(object, end, "flow");
     connection(object, &conn.id, community_id);
     if let Some(service) = &conn.service {
-        object.text("app_proto", service);
+        object.text("app_proto", &service.text());
     }
     object.object("flow", |flow| {
         flow.count("pkts_toserver", conn.orig_pkts);
@@ -93,15 +93,15 @@ fn portmap(object: &mut Object<'_>, call: &PortmapRecord, community_id: Option<&
     connection(object, &call.id, community_id);
     object.raw("app_proto", b"portmap");
     object.object("rpc", |rpc| {
-        rpc.count("xid", call.xid);
+        rpc.count("xid", call.xid.into());
         rpc.raw("status", call.status.as_bytes());
         rpc.raw("auth_type", call.auth_flavor.as_bytes());
         if call.machine_name.is_some() {
             rpc.object("creds", |creds| {
                 let machine_name = call.machine_name.as_ref();
                 machine_name.into_iter().for_each(|name| creds.text("machine_name", name));
-                call.uid.into_iter().for_each(|uid| creds.count("uid", uid));
-                call.gid.into_iter().for_each(|gid| creds.count("gid", gid));
+                call.uid.into_iter().for_each(|uid| creds.count("uid", uid.into()));
+                call.gid.into_iter().for_each(|gid| creds.count("gid", gid.into()));
             });
         }
     });
