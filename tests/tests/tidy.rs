@@ -76,8 +76,8 @@ fn every_analyzer_has_cases() {
     }
 }
 
-/// The variables of the manual's hot, portmapper and weird pages.
-const SETS: [&str; 45] = [
+/// The variables of the manual's hot, portmapper, weird and login pages.
+const SETS: [&str; 63] = [
     "same_local_net_is_spoof",
     "allow_spoof_services",
     "allow_pairs",
@@ -123,6 +123,24 @@ const SETS: [&str; 45] = [
     "excessive_filename_trunc_len",
     "ignore_invalid_PORT",
     "ignore_privileged_PASVs",
+    "input_trouble",
+    "edited_input_trouble",
+    "input_wait_for_output",
+    "output_indicates_input_not_trouble",
+    "full_input_trouble",
+    "output_trouble",
+    "full_output_trouble",
+    "backdoor_prompts",
+    "non_backdoor_prompts",
+    "hot_terminal_types",
+    "hot_telnet_orig_ports",
+    "non_ASCII_hosts",
+    "skip_logins_to",
+    "always_hot_login_ids",
+    "hot_login_ids",
+    "rlogin_id_okay_if_no_password_exposed",
+    "okay_usernames",
+    "okay_passwords",
 ];
 
 #[test]

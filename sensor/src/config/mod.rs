@@ -4,6 +4,7 @@ mod counting;
 mod layers;
 pub mod limits;
 mod login;
+mod output;
 mod portmap;
 mod ports;
 mod respond;
@@ -13,13 +14,13 @@ mod timeouts;
 
 pub use counting::{AccountSettings, ScanSettings};
 pub use login::LoginSettings;
+pub use output::{OutputFormat, OutputSettings, PasswordOutput, RecordSettings};
 pub use portmap::PortmapSettings;
 pub use ports::{PortSpec, PortTable};
 pub use respond::{RespondSettings, RespondThrough};
 pub use sets::{DialogueSets, PolicySets};
 pub use settings::{
-    CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings, OutputFormat,
-    OutputSettings, PasswordOutput, PolicyChanges, PortChanges, RecordSettings, Settings, SiteSettings, Steering,
-    Unparsed, WeirdSettings,
+    CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings,
+    PolicyChanges, PortChanges, Settings, SiteSettings, Steering, Unparsed, WeirdSettings,
 };
 pub use timeouts::{Timeouts, seconds};
