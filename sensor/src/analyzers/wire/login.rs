@@ -2,7 +2,7 @@
 //!
 //! A prompt has no newline, so the server's line "login: smith" ends after the client's line "smith": a typed line waits in a queue
 //! until the server's line that judges it has ended. Everything that is decided here is decided by whole lines, as in the manual.
-//! The server's unfinished line tells only whether a typed line may be a password ([`awaited`]).
+//! The server's unfinished line tells only whether a typed line may be a password (`awaited`).
 
 pub(super) mod awaited;
 mod outcome;

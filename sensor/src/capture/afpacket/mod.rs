@@ -1,6 +1,6 @@
 //! Frames by packet sockets, for interfaces that must not be taken over: the host's own packets go on, the sensor gets copies.
 //!
-//! Every worker has a socket with a ring of its own, and the kernel fans the frames out to them ([`fanout`]). What is not wanted is
+//! Every worker has a socket with a ring of its own, and the kernel fans the frames out to them (`fanout`). What is not wanted is
 //! sorted out here, by the kernel program's likeness on the host.
 #![allow(unsafe_code, reason = "the packet socket door: memory shared with the kernel; every block says why it holds")]
 

@@ -1,7 +1,7 @@
 //! Frames by AF_XDP: one source per worker, which drains that worker's sockets on every receive queue.
 //!
 //! For every queue `q` and worker `w` there is one socket bound to `q`, found by the XDP program at `q * workers + w` of its socket
-//! map. The sockets of one queue share its memory and fill ring ([`home`]). So a shard is right whatever the NIC's own hash does.
+//! map. The sockets of one queue share its memory and fill ring (`home`). So a shard is right whatever the NIC's own hash does.
 #![allow(unsafe_code, reason = "the AF_XDP door: memory shared with the kernel; every block says why it holds")]
 
 mod home;
