@@ -58,14 +58,19 @@ impl Sum<'_> {
     #[inline(always)]
     pub fn word(&mut self, word: u64) {
         if self.at == WORDS {
-            let so_far = self.finish();
-            (self.at, self.sum) = (0, 0);
-            self.word(so_far);
+            self.fold();
         }
         if let Some(key) = self.keys.get(self.at) {
             self.sum = self.sum.wrapping_add(key.wrapping_mul(u128::from(word)));
         }
         self.at += 1;
+    }
+
+    /// Begins the next piece with what the last one came to.
+    #[cold]
+    fn fold(&mut self) {
+        let [first, ..] = self.keys;
+        (self.at, self.sum) = (1, first.wrapping_mul(u128::from(self.finish())));
     }
 }
 
