@@ -11,7 +11,7 @@ use similar::TextDiff;
 pub type Logs = BTreeMap<String, Vec<String>>;
 
 /// Logs that a case must have exactly: where it has no file, nothing may be written.
-const ALWAYS: [&str; 5] = ["portmap.log", "ftp.log", "login.log", "notice.log", "weird.log"];
+const ALWAYS: [&str; 6] = ["portmap.log", "ftp.log", "login.log", "ssh.log", "notice.log", "weird.log"];
 
 /// Logs that are compared where a case asks for them, by having the file.
 const ON_REQUEST: [&str; 2] = ["conn.log", "events.jsonl"];

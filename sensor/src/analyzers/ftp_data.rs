@@ -16,7 +16,7 @@ impl FtpData {
     fn count(&mut self, cx: &mut Context<'_>, bytes: u64) {
         self.seen = self.seen.saturating_add(bytes);
         if self.seen >= cx.limits.ftp_data_payload_bytes {
-            cx.verdict |= Verdict::SKIP;
+            cx.verdict |= Verdict::SKIP | Verdict::BULK;
         }
     }
 }

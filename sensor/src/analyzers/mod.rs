@@ -17,11 +17,11 @@ pub mod rexec;
 pub mod rlogin;
 pub mod rpc;
 pub mod rsh;
+pub mod ssh;
 pub mod telnet;
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 pub mod testing;
-pub mod unread;
 pub mod wire;
 
 use crate::config::DialogueSets;
@@ -224,7 +224,7 @@ pub enum AnyAnalyzer {
     Rsh(rsh::Rsh),
     Rexec(rexec::Rexec),
     FtpData(ftp_data::FtpData),
-    Unread(unread::Unread),
+    Ssh(ssh::Ssh),
 }
 
 /// Calls the same method of whichever analyzer it is.
@@ -239,7 +239,7 @@ macro_rules! each {
             AnyAnalyzer::Rsh($analyzer) => $call,
             AnyAnalyzer::Rexec($analyzer) => $call,
             AnyAnalyzer::FtpData($analyzer) => $call,
-            AnyAnalyzer::Unread($analyzer) => $call,
+            AnyAnalyzer::Ssh($analyzer) => $call,
         }
     };
 }
@@ -257,7 +257,7 @@ impl AnyAnalyzer {
             Service::Rlogin => AnyAnalyzer::Rlogin(rlogin::Rlogin::default()),
             Service::Rsh => AnyAnalyzer::Rsh(rsh::Rsh::default()),
             Service::Rexec => AnyAnalyzer::Rexec(rexec::Rexec::default()),
-            Service::Ssh => AnyAnalyzer::Unread(unread::Unread),
+            Service::Ssh => AnyAnalyzer::Ssh(ssh::Ssh::default()),
         }
     }
 

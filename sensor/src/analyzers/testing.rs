@@ -27,7 +27,7 @@ pub struct Recorder {
 impl Handler for Recorder {
     fn handle(&mut self, _now: Timestamp, _conn: &mut Conn, event: &Event<'_>) -> Verdict {
         let line = match event {
-            Event::Rpc(_) | Event::Ftp(_) | Event::Nvt(_) | Event::Login(_) => {
+            Event::Rpc(_) | Event::Ftp(_) | Event::Nvt(_) | Event::Login(_) | Event::Ssh(_) => {
                 let mut line = event.name().to_owned();
                 event.fields(&mut |name, value| line.push_str(&format!(" {name}={}", show(&value))));
                 line

@@ -58,6 +58,18 @@ pub struct Limits {
     pub login_typed_bytes: usize,
     /// Lines that a server may print before its first prompt: the manual has 50.
     pub login_authenticate_lines: u32,
+    /// Bytes of a line before SSH's key exchange: the identification has at most 255.
+    pub ssh_line_bytes: usize,
+    /// Lines that an SSH server may send before its identification.
+    pub ssh_lines_before_version: u16,
+    /// Bytes of an SSH packet before encryption; more than 35,000 are never read.
+    pub ssh_packet_bytes: usize,
+    /// Bytes of a list in SSH's KEXINIT.
+    pub ssh_string_bytes: usize,
+    /// Names in such a list.
+    pub ssh_algorithms: usize,
+    /// Encrypted segments of an SSH server from which is inferred whether somebody is let in; then it is left unknown.
+    pub ssh_auth_answers: u32,
     /// Servers whose RPC services are remembered, in the whole program; the one learned first gives way.
     pub learned_servers: usize,
     /// Services remembered of one server; the oldest gives way.
@@ -131,6 +143,12 @@ impl Default for Limits {
             login_typeahead_lines: 12,
             login_typed_bytes: 128,
             login_authenticate_lines: 50,
+            ssh_line_bytes: 1024,
+            ssh_lines_before_version: 32,
+            ssh_packet_bytes: 35_000,
+            ssh_string_bytes: 16_384,
+            ssh_algorithms: 256,
+            ssh_auth_answers: 64,
             learned_servers: 16_384,
             learned_services_per_server: 64,
             learned_service_seconds: 86_400,

@@ -10,6 +10,7 @@ mod ports;
 mod respond;
 pub mod sets;
 mod settings;
+mod ssh;
 mod timeouts;
 
 pub use counting::{AccountSettings, ScanSettings};
@@ -23,4 +24,5 @@ pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings,
     PolicyChanges, PortChanges, Settings, SiteSettings, Steering, Unparsed, WeirdSettings,
 };
+pub use ssh::SshSettings;
 pub use timeouts::{Timeouts, seconds};

@@ -15,6 +15,7 @@ use super::portmap::PortmapSettings;
 use super::ports::PortSpec;
 use super::respond::RespondSettings;
 use super::sets::{Compiled, DialogueSets};
+use super::ssh::SshSettings;
 use super::timeouts::Timeouts;
 use super::{PolicySets, layers, sets};
 use crate::error::Result;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub portmap: PortmapSettings,
     /// The policy of logins.
     pub login: LoginSettings,
+    /// SSH.
+    pub ssh: SshSettings,
     /// Accounts tried, across services.
     pub accounts: AccountSettings,
     /// Scans of what is watched.

@@ -7,6 +7,7 @@ pub mod login;
 pub mod nvt;
 pub mod rpc;
 mod rpc_fields;
+pub mod ssh;
 mod stream;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ pub use ftp::FtpEvent;
 pub use login::{LoginEvent, LoginState};
 pub use nvt::NvtEvent;
 pub use rpc::RpcEvent;
+pub use ssh::SshEvent;
 pub use stream::EventStream;
 
 use crate::analyzers::Service;
@@ -66,6 +68,8 @@ pub enum Event<'a> {
     Nvt(NvtEvent<'a>),
     /// A login dialogue.
     Login(LoginEvent<'a>),
+    /// SSH.
+    Ssh(SshEvent<'a>),
 }
 
 /// The manual's generic connection events.
@@ -122,6 +126,10 @@ impl Verdict {
     pub const CONFUSED: Verdict = Verdict(8);
     /// The manual's `terminate_connection`.
     pub const TERMINATE: Verdict = Verdict(16);
+    /// Why [`Verdict::SKIP`]: the rest is encrypted.
+    pub const ENCRYPTED: Verdict = Verdict(32);
+    /// Why [`Verdict::SKIP`]: the rest is a bulk transfer.
+    pub const BULK: Verdict = Verdict(64);
 
     /// Whether all of `other` has been decided.
     pub const fn has(self, other: Verdict) -> bool {

@@ -68,6 +68,7 @@ impl Event<'_> {
             Event::Ftp(event) => event.name(),
             Event::Nvt(event) => event.name(),
             Event::Login(event) => event.name(),
+            Event::Ssh(event) => event.name(),
         }
     }
 
@@ -83,6 +84,7 @@ impl Event<'_> {
             Event::Ftp(event) => event.fields(out),
             Event::Nvt(event) => event.fields(out),
             Event::Login(event) => event.fields(out),
+            Event::Ssh(event) => event.fields(out),
         }
     }
 }

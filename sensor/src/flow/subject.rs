@@ -124,7 +124,13 @@ impl Subject {
 
     /// Begins the bypass that policy asked for.
     pub fn begin_bypass(&mut self, shared: &mut Shared<'_>) {
-        shared.gate.bypass(&self.conn.id.key, BypassReason::Skip);
+        let verdict = self.conn.verdict;
+        let why = match (verdict.has(Verdict::ENCRYPTED), verdict.has(Verdict::BULK)) {
+            (true, _) => BypassReason::Encrypted,
+            (_, true) => BypassReason::Bulk,
+            _ => BypassReason::Skip,
+        };
+        shared.gate.bypass(&self.conn.id.key, why);
     }
 
     /// Carries out what policy has decided.

@@ -25,6 +25,23 @@ impl Policy {
         self.outbox.push(Message::fact(seen.now, fact));
     }
 
+    /// Somebody has tried some account of an encrypted service in vain, for the so manieth time on this connection.
+    pub(super) fn account_tried_unseen(&mut self, seen: &mut Seen<'_>, attempt: u32) {
+        self.stats.counters.accounts_tried.inc();
+        let id = seen.conn.id;
+        if self.sets.skip_accounts_tried.contains(id.key.orig_h) {
+            return;
+        }
+        let fact = Fact::AccountTried {
+            id,
+            outbound: self.is_local_addr(id.key.orig_h),
+            user: Text::default(),
+            password: Some(hash_of(keys(self.settings.seed), &(id.uid, attempt))),
+            shown: HIDDEN.into(),
+        };
+        self.outbox.push(Message::fact(seen.now, fact));
+    }
+
     /// Somebody is logged in. That a guest is says nothing about passwords.
     pub(super) fn login_successful(&mut self, seen: &mut Seen<'_>, user: &[u8]) {
         self.stats.counters.logins_successful.inc();

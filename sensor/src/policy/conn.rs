@@ -87,6 +87,7 @@ impl Policy {
     pub(super) fn connection_state_remove(&mut self, seen: &mut Seen<'_>) {
         self.login_ended(seen);
         self.ftp_connection_state_remove(seen);
+        self.ssh_connection_state_remove(seen);
         if (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Established, EndpointState::Established) {
             if seen.conn.orig.size == 0 || seen.conn.resp.size == 0 {
                 seen.conn.hot = 0;

@@ -15,6 +15,7 @@ mod password;
 mod portmap;
 mod scan;
 mod session;
+mod ssh;
 mod tally;
 mod terminate;
 mod weird;
@@ -225,6 +226,7 @@ impl Handler for Policy {
             Event::Ftp(event) => self.ftp_event(&mut seen, event),
             Event::Nvt(event) => self.nvt_event(&mut seen, event),
             Event::Login(event) => self.login_event(&mut seen, event),
+            Event::Ssh(event) => self.ssh_event(&mut seen, event),
         }
         seen.verdict
     }

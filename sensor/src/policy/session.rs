@@ -2,6 +2,7 @@
 
 use super::ftp::FtpSession;
 use super::login::LoginSession;
+use super::ssh::SshSession;
 
 /// The session of whatever protocol is spoken.
 #[derive(Default, Debug)]
@@ -13,6 +14,8 @@ pub enum Session {
     Ftp(Box<FtpSession>),
     /// The manual's `login_session_info`.
     Login(Box<LoginSession>),
+    /// What is remembered of an SSH connection.
+    Ssh(Box<SshSession>),
 }
 
 impl Session {
@@ -22,6 +25,7 @@ impl Session {
             Session::None => 0,
             Session::Ftp(session) => size_of::<FtpSession>() + session.held(),
             Session::Login(session) => size_of::<LoginSession>() + session.held(),
+            Session::Ssh(session) => size_of::<SshSession>() + session.held(),
         }
     }
 }

@@ -136,6 +136,29 @@ define::record! {
 }
 
 define::record! {
+    /// One line per SSH connection, in Zeek's columns and then ours.
+    SshRecord => "ssh" {
+        ts: Timestamp,
+        id: ConnId,
+        version: Option<u64>,
+        auth_success: Option<bool>,
+        auth_attempts: u64,
+        direction of "enum": Option<&'static str>,
+        client: Option<Text>,
+        server: Option<Text>,
+        cipher_alg: Option<Text>,
+        mac_alg: Option<Text>,
+        compression_alg: Option<Text>,
+        kex_alg: Option<Text>,
+        host_key_alg: Option<Text>,
+        host_key_fingerprint: Option<Text>,
+        hassh: Option<Text>,
+        hassh_server: Option<Text>,
+        auth_method of "enum": Option<&'static str>,
+    }
+}
+
+define::record! {
     /// Something that policy wants a person to see, under the manual's name.
     NoticeRecord => "notice" {
         ts: Timestamp,
@@ -220,6 +243,7 @@ define::logs! {
     Portmap(PortmapRecord),
     Ftp(Box<FtpRecord>),
     Login(Box<LoginRecord>),
+    Ssh(Box<SshRecord>),
     Notice(Box<NoticeRecord>),
     Weird(WeirdRecord),
     Respond(RespondRecord),

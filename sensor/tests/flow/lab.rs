@@ -32,7 +32,7 @@ impl Handler for Notebook {
         let name = match event {
             Event::Connection(event) => format!("{event:?}"),
             Event::Weird { name, .. } => format!("weird {name}"),
-            Event::Rpc(_) | Event::Ftp(_) | Event::Nvt(_) | Event::Login(_) => {
+            Event::Rpc(_) | Event::Ftp(_) | Event::Nvt(_) | Event::Login(_) | Event::Ssh(_) => {
                 self.rpc.push(event.name());
                 return self.verdict;
             }

@@ -12,6 +12,7 @@ pub mod reader;
 pub mod record;
 pub mod rpc;
 pub mod session;
+pub mod ssh;
 pub mod xdr;
 
 /// A number as decimal digits, for the details of a weird.

@@ -8,7 +8,7 @@ use crate::config::layers::nearest;
 use crate::error::{Error, Result};
 
 /// The embedded files, in the order in which they are printed.
-pub const fn sources() -> [(&'static str, &'static str); 11] {
+pub const fn sources() -> [(&'static str, &'static str); 12] {
     [
         ("accounts", include_str!("../../../policy/accounts.toml")),
         ("ftp", include_str!("../../../policy/ftp.toml")),
@@ -20,6 +20,7 @@ pub const fn sources() -> [(&'static str, &'static str); 11] {
         ("portmap", include_str!("../../../policy/portmap.toml")),
         ("rpc_programs", include_str!("../../../policy/rpc_programs.toml")),
         ("scan", include_str!("../../../policy/scan.toml")),
+        ("ssh", include_str!("../../../policy/ssh.toml")),
         ("weird", include_str!("../../../policy/weird.toml")),
     ]
 }

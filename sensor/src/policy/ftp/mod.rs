@@ -40,6 +40,6 @@ impl Policy {
             seen.conn.marks.labels.push(label);
         }
         self.append_addl(seen.conn, Annotation::Words("(encrypted)"));
-        seen.verdict |= Verdict::SKIP;
+        seen.verdict |= Verdict::SKIP | Verdict::ENCRYPTED;
     }
 }

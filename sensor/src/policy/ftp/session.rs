@@ -95,8 +95,8 @@ impl Policy {
         match std::mem::take(&mut seen.conn.marks.session) {
             Session::Ftp(session) => Some(session),
             Session::None => self.begin_ftp_session(seen, replied),
-            Session::Login(session) => {
-                seen.conn.marks.session = Session::Login(session);
+            other => {
+                seen.conn.marks.session = other;
                 None
             }
         }

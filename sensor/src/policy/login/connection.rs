@@ -72,7 +72,7 @@ impl Policy {
             self.append_addl(seen.conn, Annotation::Words("(encrypted)"));
         }
         if both {
-            seen.verdict |= Verdict::SKIP;
+            seen.verdict |= Verdict::SKIP | Verdict::ENCRYPTED;
         }
     }
 

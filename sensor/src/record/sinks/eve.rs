@@ -6,8 +6,8 @@
 use super::json::Object;
 use crate::flow::key::Transport;
 use crate::record::{
-    ConnId, ConnRecord, FtpRecord, Log, LoginRecord, NoticeRecord, PortmapRecord, Record, RespondRecord, Value,
-    WeirdRecord,
+    ConnId, ConnRecord, FtpRecord, Log, LoginRecord, NoticeRecord, PortmapRecord, Record, RespondRecord, SshRecord,
+    Value, WeirdRecord,
 };
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -20,6 +20,7 @@ pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
         Record::Portmap(call) => portmap(&mut object, call, community_id),
         Record::Ftp(request) => ftp(&mut object, request, community_id),
         Record::Login(attempt) => login(&mut object, attempt, community_id),
+        Record::Ssh(ssh) => session(&mut object, ssh, community_id),
         Record::Notice(notice) => alert(&mut object, notice, community_id),
         Record::Weird(weird) => anomaly(&mut object, weird, community_id),
         Record::Respond(response) => respond(&mut object, response, community_id),
@@ -161,6 +162,43 @@ fn login(object: &mut Object<'_>, login: &LoginRecord, community_id: Option<&[u8
     object.raw("app_proto", login.proto.as_bytes());
     object.object("login", |object| own(object, login));
     extension(object, login, &["uid"]);
+}
+
+/// EVE's `ssh`.
+fn session(object: &mut Object<'_>, record: &SshRecord, community_id: Option<&[u8]>) {
+    begin(object, record.ts, "ssh");
+    connection(object, &record.id, community_id);
+    object.raw("app_proto", b"ssh");
+    object.object("ssh", |ssh| {
+        let sides = [("client", &record.client, &record.hassh), ("server", &record.server, &record.hassh_server)];
+        for (name, version, hassh) in sides {
+            let Some(version) = version else { continue };
+            let mut parts = version.as_bytes().splitn(3, |&byte| byte == b'-').skip(1);
+            ssh.object(name, |side| {
+                let mut part =
+                    |name| parts.next().into_iter().for_each(|part| side.text(name, &Text::new(part, part.len())));
+                part("proto_version");
+                part("software_version");
+                if let Some(hassh) = hassh {
+                    side.object("hassh", |object| object.text("hash", hassh));
+                }
+            });
+        }
+    });
+    const OWN: [&str; 11] = [
+        "uid",
+        "version",
+        "auth_success",
+        "auth_attempts",
+        "direction",
+        "cipher_alg",
+        "mac_alg",
+        "kex_alg",
+        "host_key_alg",
+        "host_key_fingerprint",
+        "auth_method",
+    ];
+    extension(object, record, &OWN);
 }
 
 /// The columns that say more than when and between whom.
