@@ -2,6 +2,7 @@
 
 use crate::parse::{self, protocol};
 use crate::ports::TUNNELS;
+use crate::segments::tcp_header;
 use crate::{
     Address, Bytes, Connection, Counter, Endpoint, Expectation, Fragment, FragmentKey, Network, Note, Packet, Rules,
     Status, Tables, Traffic, Transport, pair_hash,
@@ -292,10 +293,7 @@ fn is_tunnel(packet: &Packet, rules: Rules) -> bool {
 /// What a packet adds to its connection's account.
 #[inline(always)]
 fn traffic<B: Bytes + ?Sized>(frame: &B, packet: &Packet) -> Traffic {
-    let header = match (packet.protocol, frame.part::<13>(packet.l4)) {
-        (protocol::TCP, Some(&[.., offset])) => usize::from(offset >> 4) * 4,
-        _ => 8,
-    };
+    let header = if packet.protocol == protocol::TCP { tcp_header(frame, packet) } else { 8 };
     let end = if packet.end > frame.length() { frame.length() } else { packet.end };
     Traffic {
         packets: 1,

@@ -54,6 +54,8 @@ pub enum Counter {
     DroppedTooDeep,
     /// Payload of a connection that policy has finished with.
     Bypassed,
+    /// Wanted, but longer than what the private wire of host mode carries.
+    TooLong,
     /// Wanted, but there was no socket or clone to deliver it to.
     Undelivered,
 }
@@ -73,7 +75,7 @@ pub enum Outcome {
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Counter; 25] = [
+    pub const ALL: [Counter; 26] = [
         Counter::Port,
         Counter::Expected,
         Counter::Fragment,
@@ -98,6 +100,7 @@ impl Counter {
         Counter::DroppedShortTransport,
         Counter::DroppedTooDeep,
         Counter::Bypassed,
+        Counter::TooLong,
         Counter::Undelivered,
     ];
 
@@ -130,6 +133,7 @@ impl Counter {
         "dropped_short_transport",
         "dropped_too_deep",
         "bypassed",
+        "too_long",
         "undelivered",
     ];
 
@@ -143,7 +147,7 @@ impl Counter {
     pub const fn outcome(self) -> Outcome {
         match self {
             Counter::Bypassed => Outcome::Bypassed,
-            Counter::Undelivered => Outcome::Lost,
+            Counter::TooLong | Counter::Undelivered => Outcome::Lost,
             _ if self.redirects() => Outcome::Redirected,
             _ => Outcome::Filtered,
         }
@@ -155,10 +159,14 @@ impl Counter {
     }
 }
 
-/// Number of slots in [`Counts`]: the next power of two, so that a mask is all the bounds check the verifier needs.
-pub const SLOTS: usize = Counter::COUNT.next_power_of_two();
+/// Slot of [`Counts`] behind the counters: how many frames packets were beyond their first, because offload kept them together. They
+/// are in the counters, too.
+pub const FURTHER_SEGMENTS: usize = Counter::COUNT;
 
-/// One CPU's counters, by [`Counter`] number; slots past [`Counter::COUNT`] stay 0.
+/// Number of slots in [`Counts`]: a power of two, so that a mask is all the bounds check the verifier needs.
+pub const SLOTS: usize = (FURTHER_SEGMENTS + 1).next_power_of_two();
+
+/// One CPU's counters, by [`Counter`] number, then [`FURTHER_SEGMENTS`]; the slots past it stay 0.
 pub type Counts = [u64; SLOTS];
 
 const _: () = {

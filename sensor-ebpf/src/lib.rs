@@ -22,6 +22,7 @@ pub mod metadata;
 pub mod options;
 pub mod parse;
 pub mod ports;
+pub mod segments;
 pub mod tables;
 
 pub use address::{Address, pair_hash, shard_of};

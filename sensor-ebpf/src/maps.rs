@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, XskMap};
-use portreeve_ebpf::counters::SLOTS;
+use portreeve_ebpf::counters::{FURTHER_SEGMENTS, SLOTS};
 use portreeve_ebpf::tables::{BYPASS_SLOTS as SLOT_COUNT, bypass_slot};
 use portreeve_ebpf::{
     Bypassed, Connection, Counter, Counts, Endpoint, Expectation, FragmentKey, Interest, Note, Options, PortWord,
@@ -47,6 +47,18 @@ pub fn count(program: u32, counter: Counter) {
     if let Some(counts) = COUNTS.get_ptr_mut(program) {
         // SAFETY: the element exists for the program's whole run and belongs to this CPU; the mask keeps the index inside.
         unsafe { (*counts)[counter as usize & (SLOTS - 1)] += 1 };
+    }
+}
+
+/// Adds a packet that is so many frames, at least one. Together in one place, so that a reader sees both sums or none.
+#[inline(always)]
+pub fn count_frames(program: u32, counter: Counter, frames: u64) {
+    if let Some(counts) = COUNTS.get_ptr_mut(program) {
+        // SAFETY: as above.
+        unsafe {
+            (*counts)[counter as usize & (SLOTS - 1)] += frames;
+            (*counts)[FURTHER_SEGMENTS] += frames - 1;
+        }
     }
 }
 

@@ -2,20 +2,27 @@
 
 use core::ptr::read_volatile;
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::bindings::bpf_check_mtu_flags::BPF_MTU_CHK_SEGS;
 use aya_ebpf::bindings::tcx_action_base::TCX_NEXT;
+use aya_ebpf::helpers::bpf_check_mtu;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
+use portreeve_ebpf::segments::Offload;
 use portreeve_ebpf::{Counter, classify};
 
 use crate::frame::Frame;
-use crate::maps::{Maps, clone_to, count};
+use crate::maps::{Maps, clone_to, count_frames};
 
 /// Where its counters stand.
 const TCX: u32 = 1;
 
 /// How much of a packet must lie in its linear part: every header that the decision may read in an ordinary packet.
 const HEADERS: u32 = 128;
+
+/// What the kernel answers if the device dropped a packet that it was given (`linux/netdevice.h`).
+const NET_XMIT_DROP: i64 = 1;
 
 /// The sensor's program on a host's own interface, in both directions.
 #[classifier]
@@ -48,9 +55,40 @@ fn decided(skb: *mut __sk_buff, target: u32) {
     let decision = classify(&frame, &mut Maps);
     #[cfg(feature = "trace")]
     crate::trace::keep(&decision, length as usize);
-    let counter = decision.counter;
-    let delivered = !counter.redirects() || context.clone_redirect(target, 0).is_ok();
-    count(TCX, if delivered { counter } else { Counter::Undelivered });
+    let frames = offload(skb).frames(&frame, &decision.packet);
+    let counter =
+        if decision.counter.redirects() { cloned(&context, target, decision.counter) } else { decision.counter };
+    count_frames(TCX, counter, frames);
+}
+
+/// Clones a packet that is wanted; the counter that it goes under then.
+#[inline(always)]
+fn cloned(context: &TcContext, target: u32, wanted: Counter) -> Counter {
+    if is_too_long(context, target) {
+        return Counter::TooLong;
+    }
+    match context.clone_redirect(target, 0) {
+        // The wire had no room for the last frame of a clone. The wire counts that and what it had no room for before: it tells the
+        // program of the last one only.
+        Ok(()) | Err(NET_XMIT_DROP) => wanted,
+        Err(_) => Counter::Undelivered,
+    }
+}
+
+/// Whether a packet, or each segment that it is cut into, is longer than what the target carries, and would be dropped there.
+#[inline(always)]
+fn is_too_long(context: &TcContext, target: u32) -> bool {
+    let mut mtu = 0;
+    // SAFETY: the program's own context, and a place for a number that lives through the call.
+    unsafe { bpf_check_mtu(context.as_ptr(), target, &raw mut mtu, 0, u64::from(BPF_MTU_CHK_SEGS)) > 0 }
+}
+
+#[inline(always)]
+fn offload(skb: *mut __sk_buff) -> Offload {
+    // SAFETY: fields of the program's own context.
+    unsafe {
+        Offload { size: read_volatile(&raw const (*skb).gso_size), segments: read_volatile(&raw const (*skb).gso_segs) }
+    }
 }
 
 /// Where the linear part begins and ends. Volatile, because a resize moves both and the compiler does not know it.

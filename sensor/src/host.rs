@@ -1,6 +1,7 @@
 //! Host mode's private wire: a veth pair, into one end of which the kernel program clones packets, and at whose other end they are tapped.
 //!
-//! It carries no address and no protocol speaks on it, so nothing but clones ever passes. A pair is named after its process; one that a
+//! It carries no address and no protocol speaks on it, so nothing but clones ever passes, each as the frames that it would be on a real wire:
+//! AF_XDP has no room for the packets of up to 64 KiB that segmentation offload and GRO make. A pair is named after its process; one that a
 //! killed sensor has left behind is removed at the next start.
 
 use std::collections::BTreeSet;
@@ -36,7 +37,7 @@ impl PrivateWire {
     ///
     /// # Errors
     /// If the kernel refuses, iproute2 is missing, or the interface's packets are too long for AF_XDP. Of the loopback interface, whose
-    /// packets may be longer than any other's, the long ones are left out.
+    /// packets may be longer than any other's, the long ones are left out, and counted.
     pub fn new(host: &Interface) -> Result<Self> {
         if !host.loopback {
             host.refuse_jumbo_frames()?;
@@ -49,12 +50,26 @@ impl PrivateWire {
         ))?;
         let pair = Pair(near.clone());
         let interfaces = Interfaces::open()?;
-        for end in [&near, &far] {
-            let mtu = host.mtu.clamp(1500, MAX_XDP_MTU);
+        let mtu = host.mtu.saturating_add(VLAN_TAGS).clamp(1500, MAX_XDP_MTU);
+        // The second end to be taken up has a carrier at once and can send when that returns; the first one hears of it later, by
+        // the kernel's link watch, and drops until then what it is given.
+        for end in [&far, &near] {
             prepare(&interfaces, end, mtu).map_err(|why| Error::new(format!("set up the private wire {end}"), why))?;
         }
         Ok(PrivateWire { cloned_to: Interface::find(&near)?, tapped: Interface::find(&far)?, _pair: pair })
     }
+
+    /// How many frames it had no room for so far; 0 if somebody else has removed it.
+    pub fn dropped(&self) -> u64 {
+        let all = fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
+        sent_and_dropped(&all, &self.cloned_to.name).unwrap_or(0)
+    }
+}
+
+/// The column for dropped frames of the sending side in a table as `/proc/net/dev` is.
+fn sent_and_dropped(table: &str, interface: &str) -> Option<u64> {
+    let columns = table.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
+    columns.split_ascii_whitespace().nth(11)?.parse().ok()
 }
 
 impl Drop for Pair {
@@ -64,9 +79,23 @@ impl Drop for Pair {
     }
 }
 
-/// Offloads that would leave something out of the frames: checksums that no hardware fills in, VLAN tags beside the frame.
-const OFFLOADS: [&str; 4] =
-    ["tx-checksum-ip-generic", "tx-checksum-sctp", "tx-vlan-hw-insert", "tx-vlan-stag-hw-insert"];
+/// The tags of QinQ, which no MTU counts.
+const VLAN_TAGS: u32 = 8;
+
+/// Offloads that would leave something out of the frames: checksums that no hardware fills in, VLAN tags beside the frame; or that would
+/// leave them in one piece. XDP in the driver switches the latter off by itself, generic XDP does not.
+const OFFLOADS: [&str; 10] = [
+    "tx-checksum-ip-generic",
+    "tx-checksum-sctp",
+    "tx-vlan-hw-insert",
+    "tx-vlan-stag-hw-insert",
+    "tx-tcp-segmentation",
+    "tx-tcp-ecn-segmentation",
+    "tx-tcp-mangleid-segmentation",
+    "tx-tcp6-segmentation",
+    "tx-udp-segmentation",
+    "tx-gso-list",
+];
 
 /// No IPv6 address of its own (the kernel would announce it), frames as they would be on a wire, long enough, up.
 fn prepare(interfaces: &Interfaces, end: &str, mtu: u32) -> io::Result<()> {
@@ -118,6 +147,16 @@ fn ip(words: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drops_are_the_sending_sides() {
+        let table = " face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed
+    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
+ ptrv1a:21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36
+";
+        assert_eq!(sent_and_dropped(table, "ptrv1a"), Some(32));
+        assert_eq!(sent_and_dropped(table, "ptrv1"), None);
+    }
 
     #[test]
     fn only_names_of_our_own_are_taken_for_ours() {

@@ -6,7 +6,7 @@ mod tables;
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, io};
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, XskMap};
 use aya::programs::links::FdLink;
@@ -15,15 +15,13 @@ use aya::programs::xdp::XdpMode;
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
+use portreeve_ebpf::counters::FURTHER_SEGMENTS;
 use portreeve_ebpf::{Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, names};
 
 pub use self::tables::KernelTables;
 use self::tables::Shared;
 pub use crate::capture::plan::Plan;
 use crate::error::{Error, Result};
-
-/// How long the last clones may take to the tapped end: the wire's far end is polled within a tick of the scheduler.
-const CLONES_ARRIVE: Duration = Duration::from_millis(10);
 
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {
@@ -154,13 +152,14 @@ impl Kernel {
         Ok(())
     }
 
-    /// Takes the programs off their interfaces. Sockets are closed after this, never before: a driver may still be filling them.
+    /// Takes the programs that clone off the host's interface. When this returns, none of them runs any more.
+    pub fn detach_tcx(&mut self) {
+        self.links.truncate(1);
+    }
+
+    /// Takes the programs off their interfaces, the one that was attached last first. Sockets are closed after this, never before: a driver may still be filling them.
     pub fn detach(&mut self) {
-        // The programs that clone were attached last and go first; what they have cloned still has to pass the private wire.
-        if self.links.len() > 1 {
-            self.links.truncate(1);
-            thread::sleep(CLONES_ARRIVE);
-        }
+        self.detach_tcx();
         self.links.clear();
         if let Ok(xdp) = program::<Xdp>(&mut self.ebpf, names::XDP) {
             // Unloading removes an attachment without a link, too; the program is not used again.
@@ -173,9 +172,22 @@ impl Kernel {
     /// # Errors
     /// The kernel does not answer.
     pub fn counters(&self, program: Program) -> Result<[u64; Counter::COUNT]> {
+        let sums = self.sums(program)?;
+        Ok(std::array::from_fn(|counter| sums.get(counter).copied().unwrap_or(0)))
+    }
+
+    /// How many of the frames that a program counted were kept together by offload, beyond the first of each packet.
+    ///
+    /// # Errors
+    /// The kernel does not answer.
+    pub fn further_segments(&self, program: Program) -> Result<u64> {
+        Ok(self.sums(program)?.get(FURTHER_SEGMENTS).copied().unwrap_or(0))
+    }
+
+    fn sums(&self, program: Program) -> Result<Counts> {
         let failed = |why: MapError| Error::new("read the kernel's counters", Chain(&why));
         let cpus = self.counts.get(&(program as u32), 0).map_err(failed)?;
-        let mut sums = [0; Counter::COUNT];
+        let mut sums = Counts::default();
         for Wire(cpu) in cpus.iter() {
             for (sum, count) in sums.iter_mut().zip(cpu) {
                 *sum += count;

@@ -9,6 +9,7 @@ pub mod expect;
 pub mod host;
 pub mod inject;
 pub mod lab;
+pub mod machine;
 pub mod pcap;
 pub mod play;
 pub mod process;

@@ -3,13 +3,12 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use nix::sched::{CloneFlags, unshare};
 use portreeve_tests::expect::Logs;
 use portreeve_tests::host::connect_here;
 use portreeve_tests::lab::Lab;
+use portreeve_tests::machine::Machine;
 use portreeve_tests::process::are_installed;
 use portreeve_tests::sensor::{self, Sensor};
 use serde_json::Value;
@@ -126,7 +125,7 @@ fn a_forbidden_user_is_thrown_out_of_an_ftp_session() {
 #[test]
 fn from_a_tap_frames_of_our_own_reset_both_ends() {
     let Some(lab) = sensor::is_built().then(Lab::enter).flatten() else { return };
-    let (server, client) = (Host::new(), Host::new());
+    let (server, client) = (Machine::new(), Machine::new());
     lab.ip("link add sw0 type bridge");
     lab.ip("link set sw0 up");
     for (host, port) in [(&server, "server0"), (&client, "client0")] {
@@ -156,42 +155,10 @@ fn from_a_tap_frames_of_our_own_reset_both_ends() {
     }
 }
 
-/// Another machine: a thread with a network of its own, which ends with it.
-struct Host {
-    thread: i32,
-    jobs: Sender<Box<dyn FnOnce() + Send>>,
-}
-
-impl Host {
-    fn new() -> Host {
-        let (jobs, todo) = channel::<Box<dyn FnOnce() + Send>>();
-        let (tell, told) = channel();
-        std::thread::spawn(move || {
-            unshare(CloneFlags::CLONE_NEWNET).expect("another network namespace");
-            tell.send(nix::unistd::gettid().as_raw()).expect("somebody asked");
-            todo.into_iter().for_each(|job| job());
-        });
-        Host { thread: told.recv().expect("the thread lives"), jobs }
-    }
-
-    /// Does something there.
-    fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> T {
-        self.start(job).recv().expect("it is done")
-    }
-
-    /// The same without waiting for it.
-    fn start<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
-        let (tell, told) = channel();
-        let job = move || tell.send(job()).expect("somebody waits");
-        self.jobs.send(Box::new(job)).expect("the thread lives");
-        told
-    }
-}
-
 /// This thread's network is the server's, where the sensor runs; the client is another host on the same wire.
-fn server_and_client() -> Option<(Lab, Host)> {
+fn server_and_client() -> Option<(Lab, Machine)> {
     let lab = sensor::is_built().then(Lab::enter).flatten()?;
-    let client = Host::new();
+    let client = Machine::new();
     lab.wire("host0", "far0", 1);
     lab.ip(&format!("link set far0 netns {}", client.thread));
     connect_here("host0", &ADDRESSES[0]);
@@ -204,7 +171,7 @@ fn start(options: &[&str]) -> Sensor {
 }
 
 /// A connection from the client to a server here: the server's end, and the client's.
-fn connect(client: &Host, address: &str) -> (TcpStream, TcpStream) {
+fn connect(client: &Machine, address: &str) -> (TcpStream, TcpStream) {
     let address: IpAddr = address.parse().expect("an address");
     let listener = TcpListener::bind((address, 23)).expect("a listener");
     let far = client.run(move || TcpStream::connect((address, 23)).expect("a connection"));

@@ -52,17 +52,42 @@ pub fn add_filter_stages(ledger: &mut Ledger, counts: &Counts, losses: &Losses, 
     ledger.stage("redirected", redirected, ways);
 }
 
-/// The stages before the filter in host mode: what passed the interface, and what of its clones came out of the private wire.
-pub fn add_clone_stage(ledger: &mut Ledger, counts: &Counts, tapped: u64) {
-    let cloned = sum(counts, Outcome::Redirected);
-    let fates = vec![
-        ("cloned", cloned),
-        ("filtered", sum(counts, Outcome::Filtered)),
-        ("bypassed", sum(counts, Outcome::Bypassed)),
-        ("not_cloned", sum(counts, Outcome::Lost)),
-    ];
-    ledger.stage("passed", total(counts), fates);
-    ledger.stage("cloned", cloned, vec![("tapped", tapped), ("private_wire_full", cloned.saturating_sub(tapped))]);
+/// What host mode counts beside the program at the tapped end.
+pub struct Cloning {
+    /// What the program that clones counted: frames, as they are on a wire.
+    pub counts: Counts,
+    /// How many of those the kernel showed it together with a frame before.
+    pub further_segments: u64,
+    /// How many frames the private wire says that it had no room for.
+    pub dropped: u64,
+}
+
+impl Cloning {
+    /// Frames that the private wire was given.
+    pub fn cloned(&self) -> u64 {
+        sum(&self.counts, Outcome::Redirected)
+    }
+
+    /// The stages before the filter: what passed the interface, and what of its clones came out of the private wire, `tapped` frames.
+    pub fn add_stages(&self, ledger: &mut Ledger, tapped: u64) {
+        let (counts, cloned, passed) = (&self.counts, self.cloned(), total(&self.counts));
+        let packets = passed.saturating_sub(self.further_segments);
+        ledger.stage("host_frames", passed, vec![("packets", packets), ("further_segments", self.further_segments)]);
+        let mut fates = vec![
+            ("cloned", cloned),
+            ("filtered", sum(counts, Outcome::Filtered)),
+            ("bypassed", sum(counts, Outcome::Bypassed)),
+        ];
+        fates.extend(by_reason(counts, Outcome::Lost).into_iter().map(|(reason, number)| match reason {
+            "undelivered" => ("not_cloned", number),
+            reason => (reason, number),
+        }));
+        ledger.stage("passed", passed, fates);
+        // A packet that could not be cut into segments was not cloned, and the wire counts it once more: so what it counts is no
+        // more than an explanation of what is missing.
+        let full = self.dropped.min(cloned.saturating_sub(tapped));
+        ledger.stage("cloned", cloned, vec![("tapped", tapped), ("private_wire_full", full)]);
+    }
 }
 
 fn by_reason(counts: &Counts, outcome: Outcome) -> Vec<(&'static str, u64)> {

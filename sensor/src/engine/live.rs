@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::ledger::Cloning;
 use super::{Ended, Finished, Manner, Running, ledger};
 use crate::capture::kernel_gate::KernelGate;
 use crate::capture::plan::Plan;
@@ -21,6 +22,9 @@ use crate::summary::{Capture, Ledger, Summary};
 
 /// How often a live run looks whether it is over.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the last clones may take to the tapped end at most, and how often a run looks whether they are there.
+const CLONES_ARRIVE: Duration = Duration::from_secs(1);
+const CLONES_LOOK: Duration = Duration::from_millis(2);
 
 const LIVE: Manner = Manner { when_full: WhenFull::Drop, order: Order::Arrival, responds: true, pinned: true };
 
@@ -154,18 +158,16 @@ impl AfXdp {
     fn watch(mut self, live: &Live) -> Result<Ended> {
         self.announce(live);
         live.wait(&self.running, || self.kernel.flush_trace());
+        let cloning = self.wire.as_ref().map(|wire| stop_cloning(&mut self.kernel, wire)).transpose()?;
         self.kernel.detach();
         self.kernel.flush_trace();
         self.stop_workers.store(true, Ordering::Relaxed);
         let finished = self.running.join()?;
 
         let mut ledger = Ledger::default();
-        let mut counts = self.kernel.counters(Program::Xdp)?;
-        if self.wire.is_some() {
-            let tapped = ledger::total(&counts);
-            counts = self.kernel.counters(Program::Tcx)?;
-            ledger::add_clone_stage(&mut ledger, &counts, tapped);
-            counts = self.kernel.counters(Program::Xdp)?;
+        let counts = self.kernel.counters(Program::Xdp)?;
+        if let Some(cloning) = cloning {
+            cloning.add_stages(&mut ledger, ledger::total(&counts));
         }
         ledger::add_filter_stages(&mut ledger, &counts, &finished.losses(), finished.packets());
         finished.add_worker_stage(&mut ledger);
@@ -188,6 +190,22 @@ impl AfXdp {
         if !self.attached.by_link {
             tracing::warn!("this kernel has no XDP links: a sensor that is killed leaves its program behind");
         }
+    }
+}
+
+/// Ends the cloning, and waits for the clones that are still on the private wire.
+fn stop_cloning(kernel: &mut Kernel, wire: &PrivateWire) -> Result<Cloning> {
+    kernel.detach_tcx();
+    let counts = kernel.counters(Program::Tcx)?;
+    let further_segments = kernel.further_segments(Program::Tcx)?;
+    let since = Instant::now();
+    loop {
+        let tapped = ledger::total(&kernel.counters(Program::Xdp)?);
+        let cloning = Cloning { counts, further_segments, dropped: wire.dropped() };
+        if tapped.saturating_add(cloning.dropped) >= cloning.cloned() || since.elapsed() >= CLONES_ARRIVE {
+            return Ok(cloning);
+        }
+        thread::sleep(CLONES_LOOK);
     }
 }
 
