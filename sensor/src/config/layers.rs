@@ -25,7 +25,7 @@ pub fn load(config_file: Option<&Path>, sets: &[String]) -> Result<Settings> {
     let settings: Settings = merged
         .try_into()
         .map_err(|why: toml::de::Error| Error::new("use the settings", why.message()).status(Error::USAGE))?;
-    sets::effective(&settings.policy)?;
+    settings.check_sets()?;
     PortTable::new(&settings)?;
     settings.respond.check(&settings)?;
     Ok(settings)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -80,12 +80,27 @@ impl Settings {
     /// The named sets with the user's changes. [`Settings::load`] has checked them; in settings made by hand, wrong changes do nothing.
     pub fn sets(&self) -> &PolicySets {
         let defaults = || sets::effective(&PolicyChanges::default()).unwrap_or_default();
-        self.compiled.sets_or(|| sets::effective(&self.policy).unwrap_or_else(|_| defaults()))
+        self.compiled().sets_or(|| sets::effective(&self.policy).unwrap_or_else(|_| defaults()))
     }
 
     /// The sets of the login dialogue, compiled once for all workers.
     pub fn dialogue(&self) -> Arc<DialogueSets> {
-        self.compiled.dialogue_of(self.sets())
+        self.compiled().dialogue_of(self.sets())
+    }
+
+    /// Compiles the named sets with the user's changes.
+    pub(super) fn check_sets(&self) -> Result<()> {
+        if !self.policy.is_empty() {
+            let sets = sets::effective(&self.policy)?;
+            self.compiled.sets_or(|| sets);
+        }
+        Ok(())
+    }
+
+    /// What was compiled of these settings' sets; of sets without changes, there is one for all.
+    fn compiled(&self) -> &Compiled {
+        static UNCHANGED: LazyLock<Compiled> = LazyLock::new(Compiled::default);
+        if self.policy.is_empty() { &UNCHANGED } else { &self.compiled }
     }
 
     /// Whether connections are terminated where policy says so.
@@ -316,4 +331,10 @@ pub struct PolicyChanges {
     pub add: toml::Table,
     /// Members that are taken out; of a table, a list of keys.
     pub remove: toml::Table,
+}
+
+impl PolicyChanges {
+    fn is_empty(&self) -> bool {
+        self.replace.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
 }
