@@ -107,8 +107,8 @@ impl Collector {
             services: LearnedServices::new(limits),
             detectors: vec![
                 Box::new(NoticesOnce::new(limits)),
-                Box::new(Guessing::new(settings, &sets)),
-                Box::new(Scans::new(settings, &sets)),
+                Box::new(Guessing::new(settings, sets)),
+                Box::new(Scans::new(settings, sets)),
             ],
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,

@@ -52,7 +52,7 @@ use crate::flow::budget::Budget;
 use crate::flow::key::FlowKey;
 use crate::flow::{Annotation, Conn};
 use crate::outbox::Outbox;
-use crate::record::{Message, Record};
+use crate::record::{Fact, Message, NoticeRecord, Record};
 use crate::stats::WorkerStats;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -177,12 +177,23 @@ impl Policy {
                 record.n = more.n.or(record.n);
                 let recorded = !seen.conn.marks.recorded_because.is_empty();
                 record.capture_file = recorded.then(|| self.text(trace::file_name(&seen.conn.id).as_bytes()));
-                self.write(seen.now, record);
+                self.write_notice(seen.now, note, about, record);
             }
             Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),
             Decision::Ignored => {}
         }
         decision
+    }
+
+    /// Writes it, or lets the collector find out whether another worker was first.
+    fn write_notice(&self, now: Timestamp, note: Note, about: About, notice: Box<NoticeRecord>) {
+        if note.is_once() {
+            let (who, keep) = (about.dst, notice.suppress_for);
+            let fact = Fact::NoticeOnce { notice, who, what: "", detail: about.detail.0, keep, renew: false };
+            self.outbox.push(Message::fact(now, fact));
+        } else {
+            self.write(now, notice);
+        }
     }
 
     /// The manual's `append_addl`: what is there already is not said again, and there is a bound to it.

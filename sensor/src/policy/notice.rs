@@ -17,10 +17,12 @@ struct Kind {
     suppress: Option<u64>,
     /// How many of this kind are written in such an interval, whatever they are about; `None`: any number.
     storm: Option<u32>,
+    /// Whether it is given once whichever worker comes first: only the collector knows which one that is.
+    once: bool,
 }
 
 const fn kind(name: &'static str) -> Kind {
-    Kind { name, suppress: None, storm: None }
+    Kind { name, suppress: None, storm: None, once: false }
 }
 
 const DAY: Option<u64> = Some(86_400);
@@ -63,7 +65,7 @@ notes! {
     /// What was sent for a password is the name of a sensitive user.
     SensitiveUsernameInPassword {};
     /// A password crossed the network in the clear, and was accepted.
-    PasswordExposed { suppress: DAY };
+    PasswordExposed { suppress: DAY, once: true };
     /// The users at both ends of an Rsh session have different names.
     DifferentRSH_Usernames {};
     /// An Rsh session that somebody types into.
@@ -132,6 +134,11 @@ impl Note {
     /// Whether it says enough of a connection to have its packets recorded; that packets are missing is no reason to keep the others.
     pub const fn is_worth_packets(self) -> bool {
         !matches!(self, Note::ContentGap | Note::AckAboveHole)
+    }
+
+    /// Whether it is given once whichever worker comes first.
+    pub const fn is_once(self) -> bool {
+        self.kind().once
     }
 
     /// Its name in logs and settings.
@@ -247,7 +254,8 @@ impl Notices {
         if state.action == NoticeAction::Ignore {
             return Decision::Ignored;
         }
-        if !state.suppress.is_zero() && self.written.get(now, &(note, about)).is_some() {
+        let remembers = !state.suppress.is_zero() && !note.is_once();
+        if remembers && self.written.get(now, &(note, about)).is_some() {
             state.held_back += 1;
             return Decision::Suppressed;
         }
@@ -259,7 +267,7 @@ impl Notices {
             return Decision::Suppressed;
         }
         state.in_interval += 1;
-        if !state.suppress.is_zero() {
+        if remembers {
             self.written.put(now, (note, about), (), state.suppress);
         }
         Decision::Due

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// Lets the first of such notices through, whichever worker it comes from.
 #[derive(Debug)]
 pub struct NoticesOnce {
-    given: Memory<(&'static str, Option<IpAddr>, &'static str), ()>,
+    given: Memory<(&'static str, Option<IpAddr>, &'static str, u64), ()>,
 }
 
 impl NoticesOnce {
@@ -23,11 +23,12 @@ impl NoticesOnce {
 
 impl Detector for NoticesOnce {
     fn on_fact(&mut self, at: Timestamp, fact: &Fact, raised: &mut Vec<Record>) {
-        let Fact::NoticeOnce { notice, who, what, keep } = fact else { return };
-        let key = (notice.note, *who, *what);
+        let Fact::NoticeOnce { notice, who, what, detail, keep, renew } = fact else { return };
+        let key = (notice.note, *who, *what, *detail);
         let first = !self.given.contains(at, &key);
-        // The manual's memory of such weirds begins anew with each of them.
-        self.given.put(at, key, (), *keep);
+        if first || *renew {
+            self.given.put(at, key, (), *keep);
+        }
         if first {
             raised.push(Record::Notice(notice.clone()));
         }

@@ -330,8 +330,12 @@ pub enum Fact {
         who: Option<IpAddr>,
         /// What tells several of its kind apart.
         what: &'static str,
+        /// The same in numbers.
+        detail: u64,
         /// How long the next is not written.
         keep: Duration,
+        /// Whether that time begins anew with each that is not written, as with the manual's weirds.
+        renew: bool,
     },
     /// Somebody tried an account: the manual's `account_tried`.
     AccountTried {

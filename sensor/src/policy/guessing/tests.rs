@@ -18,7 +18,7 @@ impl Bench {
     fn new(sets: &[&str]) -> Self {
         let sets: Vec<String> = sets.iter().map(ToString::to_string).collect();
         let settings = Settings::load(None, &sets).unwrap();
-        Bench { guessing: Guessing::new(&settings, &settings.sets()), raised: Vec::new(), attempts: 0 }
+        Bench { guessing: Guessing::new(&settings, settings.sets()), raised: Vec::new(), attempts: 0 }
     }
 
     fn id(&mut self, source: IpAddr, server: u8) -> (Timestamp, ConnId) {

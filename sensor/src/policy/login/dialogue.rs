@@ -12,13 +12,14 @@ use crate::flow::Annotation;
 use crate::policy::hot::Moment;
 use crate::policy::ids::{Sensitivity, has};
 use crate::policy::notice::About;
+use crate::policy::password::HIDDEN;
 use crate::policy::{Note, Policy, Seen};
 
 impl Policy {
     pub(super) fn login_failure(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         let session = remember(seen, attempt);
         session.failures = session.failures.saturating_add(1);
-        self.account_tried(seen, attempt.user, Some(attempt.password));
+        self.account_tried(seen, account(attempt), Some(attempt.password));
         self.edit_and_check_password(seen, attempt.password);
         let half_hearted =
             seen.conn.hot == 0 && attempt.password.is_empty() && !self.is_hot_id(attempt.user, Light::Failed);
@@ -36,8 +37,8 @@ impl Policy {
         let session = remember(seen, attempt);
         session.logged_in = true;
         self.check_hot(seen, Moment::ApplEstablished);
-        self.account_tried(seen, attempt.user, Some(attempt.password));
-        self.login_successful(seen, attempt.user);
+        self.account_tried(seen, account(attempt), Some(attempt.password));
+        self.login_successful(seen, account(attempt));
         self.edit_and_check_password(seen, attempt.password);
         let unasked = matches!(attempt.password, b"<none>" | b"");
         let rlogin = !attempt.client_user.is_empty();
@@ -145,6 +146,11 @@ impl Policy {
             None
         });
     }
+}
+
+/// The account that was tried, as far as it may be told: what was typed for a name may have been the password.
+fn account<'a>(attempt: &LoginAttempt<'a>) -> &'a [u8] {
+    if attempt.user_secret { HIDDEN.as_bytes() } else { attempt.user }
 }
 
 fn remember<'a>(seen: &'a mut Seen<'_>, attempt: &LoginAttempt<'_>) -> &'a mut LoginSession {

@@ -11,7 +11,7 @@ use crate::event::login::{Decision, LoginAttempt};
 use crate::event::{ConnectionEvent, Event, Handler, LoginState, NvtEvent, Verdict};
 use crate::flow::key::{Direction, Transport};
 use crate::outbox::{Inbox, WhenFull, outbox};
-use crate::record::{Content, Record};
+use crate::record::{Content, Fact, Record};
 
 struct Bench {
     policy: Policy,
@@ -62,7 +62,7 @@ impl Bench {
         let mut lines = Vec::new();
         while let Some(message) = self.inbox.pop() {
             match message.content {
-                Content::Record(Record::Notice(notice)) => {
+                Content::Record(Record::Notice(notice)) | Content::Fact(Fact::NoticeOnce { notice, .. }) => {
                     let text = String::from_utf8_lossy(notice.msg.as_bytes()).into_owned();
                     let text = text.replace("10.0.0.1/832 > 10.0.0.2/telnet ", "");
                     lines.push(format!("{}: {text}", notice.note));
