@@ -71,7 +71,7 @@ fn take(login: &mut Login, cx: &mut Context<'_>, direction: Direction, item: Ite
         Item::Line(line) if direction.is_orig() => login.on_input_line(cx, line),
         Item::Line(line) => login.on_output_line(cx, line),
         Item::Terminal(terminal) => cx.emit(&Event::Login(LoginEvent::LoginTerminal { terminal })),
-        Item::Display(display) => cx.emit(&Event::Login(LoginEvent::LoginDisplay { display })),
+        Item::Display(display) => login.on_display(cx, display),
         Item::Environment(variables) => {
             for nvt::Variable { name, value, user } in variables {
                 let variable = Variable { name, value: value.unwrap_or_default(), user_variable: user };

@@ -51,6 +51,9 @@ fn logins_are_those_of_the_systems_log() {
     }
     let notices = expect::text(&offline_logs, "notice.log");
     assert_eq!(notices.matches("environment USER=-f root").count(), 1, "an option where a name should be:\n{notices}");
+    assert!(!notices.contains("backdoor"), "a shell that greets who is trusted is none:\n{notices}");
+    let option = facts::records(&offline).iter().filter(|r| r["kind"] == "session" && r["user"] == "-f root").count();
+    assert_eq!(option, 1, "and it is told of the session");
     assert_same(&offline_logs, &live_logs);
 }
 
@@ -80,12 +83,12 @@ fn assert_sessions(records: &[Value]) {
     let with = |field: &str, value: &str| sessions.iter().filter(|record| record[field] == value).count();
     let by_rhosts: Vec<&Value> =
         records.iter().filter(|record| record["kind"] == "attempt" && record["terminal"] == "xterm/38400").collect();
-    assert!(matches!(by_rhosts[..], [one] if one["password"].is_null()), "no password was asked for: {by_rhosts:?}");
+    assert!(by_rhosts.len() == 2 && by_rhosts.iter().all(|one| one["password"].is_null()), "no password was asked for: {by_rhosts:?}");
     let timeouts = sessions.iter().filter(|record| facts::is_timeout(record)).count();
     assert_eq!(timeouts, 1, "login(1) lost its patience once");
     assert_eq!(with("terminal", "XTERM-256COLOR"), 1, "a terminal that telnet names");
-    assert_eq!(with("terminal", "xterm/38400"), 1, "and one that rlogin names");
-    assert_eq!(with("client_user", "root"), 3, "rlogin names the client's user");
+    assert_eq!(with("terminal", "xterm/38400"), 2, "and one that rlogin names");
+    assert_eq!(with("client_user", "root"), 4, "rlogin names the client's user");
 }
 
 fn assert_same(offline: &Logs, live: &Logs) {

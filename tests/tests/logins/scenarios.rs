@@ -25,7 +25,7 @@ pub fn play() {
 /// How many connections that makes.
 pub const COUNT: usize = SCENARIOS.len();
 
-const SCENARIOS: [(&str, fn()); 16] = [
+const SCENARIOS: [(&str, fn()); 17] = [
     ("telnet, good", || logs_in(&mut telnet("", "vt100"), "alice", ALICE)),
     ("telnet, another terminal", || logs_in(&mut telnet("", "xterm-256color"), "alice", ALICE)),
     ("telnet, wrong, then good", || {
@@ -94,6 +94,7 @@ const SCENARIOS: [(&str, fn()); 16] = [
         person.ends();
     }),
     ("rlogin, by .rhosts", || leaves(&mut rlogin("dave", "xterm"))),
+    ("rlogin, by .rhosts and without a word", || leaves(&mut rlogin("carol", "xterm"))),
 ];
 
 fn telnet(options: &str, terminal: &str) -> Terminal {

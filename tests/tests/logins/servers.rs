@@ -13,7 +13,7 @@ pub const SERVER: &str = "10.77.0.1";
 /// How long login(1) waits, in seconds.
 const LOGIN_TIMEOUT: u32 = 3;
 
-/// Alice is let in without a word, Dave with his last login. Devices of its own, so that the log's socket and the terminals are; the kernel's messages are left alone.
+/// Alice and Carol are let in without a word, Dave with his last login; Carol and Dave are trusted on another host. Devices of its own, so that the log's socket and the terminals are; the kernel's messages are left alone.
 const PREPARE: &str = "
 mkdir -p /run/dev/pts /run/empty
 cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /run/dev/
@@ -22,10 +22,12 @@ ln -s pts/ptmx /run/dev/ptmx
 mount --rbind /run/dev /dev
 hostname harbour
 touch /var/log/wtmp /var/log/btmp /run/utmp
-for user in alice dave; do userdel -f $user || true; useradd -m -s /bin/sh $user; done
-touch /home/alice/.hushlogin
-printf '10.77.0.9 root\\n' > /home/dave/.rhosts
-chown dave /home/dave/.rhosts; chmod 600 /home/dave/.rhosts
+for user in alice carol dave; do userdel -f $user || true; useradd -m -s /bin/sh $user; done
+touch /home/alice/.hushlogin /home/carol/.hushlogin
+for user in carol dave; do
+printf '10.77.0.9 root\\n' > /home/$user/.rhosts
+chown $user /home/$user/.rhosts; chmod 600 /home/$user/.rhosts
+done
 printf '10.77.0.9 client\\n10.77.0.1 harbour\\n127.0.0.1 localhost\\n' > /etc/hosts
 printf 'hosts: files\\npasswd: files\\ngroup: files\\nshadow: files\\n' > /etc/nsswitch.conf
 printf 'auth,authpriv.* /var/log/auth.log\\n' > /etc/syslog.conf

@@ -58,6 +58,7 @@ struct Pending {
     typed: Queue,
     username: Option<Line>,
     client_name: Text,
+    display: Option<Text>,
 }
 
 impl Login {
@@ -81,6 +82,9 @@ impl Login {
         }
         self.awaited.on_line();
         let hidden = !is_blank(line) && std::mem::take(&mut self.hides_echo);
+        if cx.conn.login == LoginState::Authenticate {
+            self.vouch_for_command(cx, line);
+        }
         let secret = hidden || self.is_echo(line);
         cx.emit(&Event::Login(LoginEvent::LoginOutputLine { line, secret }));
         match state(cx) {
@@ -130,10 +134,23 @@ impl Login {
         match name {
             b"USER" => self.set_user(cx, value),
             b"TERM" => cx.emit(&Event::Login(LoginEvent::LoginTerminal { terminal: value })),
-            b"DISPLAY" => cx.emit(&Event::Login(LoginEvent::LoginDisplay { display: value })),
+            b"DISPLAY" => self.on_display(cx, value),
             b"TTYPROMPT" => cx.emit(&Event::Login(LoginEvent::LoginPrompt { prompt: value })),
             _ => {}
         }
+    }
+
+    /// The client's X display. Some name it twice before they log in, in an option of its own and among their variables: that is one event.
+    pub fn on_display(&mut self, cx: &mut Context<'_>, display: &[u8]) {
+        let text = Text::new(display, cx.limits.login_typed_bytes);
+        let waits = cx.conn.login == LoginState::Authenticate;
+        if waits && let Some(pending) = self.pending(cx) {
+            let before = std::mem::replace(&mut pending.display, Some(text.clone()));
+            if before == Some(text) {
+                return;
+            }
+        }
+        cx.emit(&Event::Login(LoginEvent::LoginDisplay { display }));
     }
 
     /// Something of either side is missing, or cannot be told from text: a prompt may have been there.
@@ -290,7 +307,8 @@ pub struct Variable<'a> {
 impl Pending {
     fn held(&self) -> usize {
         let name = self.username.as_ref().map_or(0, |line| line.text.held());
-        self.typed.held().saturating_add(name).saturating_add(self.client_name.held())
+        let display = self.display.as_ref().map_or(0, Text::held);
+        self.typed.held().saturating_add(name).saturating_add(self.client_name.held()).saturating_add(display)
     }
 }
 

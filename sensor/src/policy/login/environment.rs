@@ -32,6 +32,11 @@ impl Policy {
 
     pub(super) fn login_environment(&mut self, seen: &mut Seen<'_>, name: &[u8], value: &[u8]) {
         self.keep_variable(seen, name, value);
+        let session = session_mut(seen.conn);
+        if name == b"USER" && session.user.is_none() {
+            // Whoever is named so need not type a name, and an attack does not.
+            session.user = kept(value, NAME_BYTES);
+        }
         let variable = [name, b"=", value].concat();
         let (kind, at, forbidden) = if let Some(at) = self.sets.forbidden_environment.first_match(&variable) {
             (number::FORBIDDEN_ENVIRONMENT, at, true)

@@ -3,6 +3,7 @@
 use super::keystrokes::number;
 use super::patterns::Kind;
 use super::session::{session, session_mut};
+use crate::analyzers::Service;
 use crate::policy::password::HIDDEN;
 use crate::policy::{Policy, Seen};
 
@@ -14,9 +15,11 @@ impl Policy {
         if line.trim_ascii().is_empty() {
             return;
         }
+        // Whoever was named by Rlogin's prologue and is trusted is met by a shell: the manual takes that for a backdoor.
+        let expected = seen.conn.service == Some(Service::Rlogin);
         let session = session_mut(seen.conn);
         session.output_lines = session.output_lines.saturating_add(1);
-        let first = session.output_lines == 1 && !session.partial;
+        let first = session.output_lines == 1 && !session.partial && !expected;
         let waited = session.rare.as_ref().and_then(|rare| rare.waiting.as_ref());
         let answers = waited.is_some_and(|waiting| session.output_lines >= waiting.until);
         if self.is_rsh(seen.conn) {

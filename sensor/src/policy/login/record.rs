@@ -61,7 +61,7 @@ impl Policy {
             id: seen.conn.id,
             proto: self.login_service(seen.conn).map_or("unknown", |service| service.name()),
             success: session.logged_in,
-            confused: session.was_confused,
+            confused: session.was_confused || seen.conn.login == LoginState::Confused,
             user: text(&session.user),
             client_user: text(&session.client_user),
             password: None,

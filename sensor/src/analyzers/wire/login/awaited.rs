@@ -11,8 +11,17 @@ pub enum Position {
     Name,
     /// A password.
     Password,
+    /// A command of somebody who was let in without a password, as it turned out.
+    Command,
     /// Nobody knows; it may be a password.
     Unknown,
+}
+
+impl Position {
+    /// Whether it is, or may be, a password.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Position::Password | Position::Unknown)
+    }
 }
 
 /// What the next typed line will be.

@@ -50,6 +50,15 @@ impl Login {
         }
     }
 
+    /// Whoever needs no password goes on with a command, and a shell shows it behind its prompt: it is none. Of what was typed at a prompt
+    /// for a password, nothing is believed.
+    pub(super) fn vouch_for_command(&mut self, cx: &Context<'_>, line: &[u8]) {
+        let Some(pending) = self.pending.as_mut().filter(|_| !cx.dialogue.has_password_argument(line)) else { return };
+        pending.typed.vouch_behind(line, |prompt| {
+            cx.dialogue.is_shell_prompt(prompt) && !cx.dialogue.is_password_prompt(prompt)
+        });
+    }
+
     /// A success message, although nobody knows any more who is who.
     pub(super) fn success_after_all(&mut self, cx: &mut Context<'_>, line: &[u8]) {
         self.judge(cx, Judgement { outcome: Outcome::Success, line, decided: Decision::Confused, absent_okay: true });
@@ -179,7 +188,7 @@ impl Login {
             self.confused(cx, msg, judgement.line, line_secret);
             return false;
         }
-        let password = pending.typed.pop();
+        let password = pending.typed.pop().filter(|line| line.position != Position::Command);
         let attempt = LoginAttempt {
             user: text(pending.username.as_ref()),
             client_user: pending.client_name.as_bytes(),

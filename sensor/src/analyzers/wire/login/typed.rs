@@ -17,7 +17,7 @@ pub struct Line {
 impl Line {
     /// Whether it may be a password.
     pub fn is_secret(&self) -> bool {
-        self.position != Position::Name && !is_blank(self.text.as_bytes())
+        self.position.is_secret() && !is_blank(self.text.as_bytes())
     }
 }
 
@@ -97,9 +97,22 @@ impl Queue {
         }
     }
 
+    /// The server showed one of the lines of which nobody knew what they are at the end of `line`: behind a `prompt` it is a command.
+    pub fn vouch_behind(&mut self, line: &[u8], prompt: impl Fn(&[u8]) -> bool) {
+        let line = line.trim_ascii_end();
+        let command = self.iter().position(|(text, position)| {
+            let text = text.trim_ascii_end();
+            let shown = line.strip_suffix(text).filter(|_| position == Position::Unknown && !text.is_empty());
+            shown.is_some_and(&prompt)
+        });
+        if let Some(entry) = command.and_then(|place| self.lines.get_mut(place)) {
+            entry.position = Position::Command;
+        }
+    }
+
     /// Whether `line` shows one of them that may be a password, or half of one: the server may have stopped echoing in between.
     pub fn is_echoed_in(&self, line: &[u8]) -> bool {
-        let secrets = self.iter().filter(|&(text, position)| position != Position::Name && !is_blank(text));
+        let secrets = self.iter().filter(|&(text, position)| position.is_secret() && !is_blank(text));
         secrets.into_iter().any(|(text, _)| {
             let (first, second) = text.split_at(text.len() / 2);
             let ends = line.starts_with(second) || line.trim_ascii_end().ends_with(second);

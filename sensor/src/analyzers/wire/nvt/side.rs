@@ -3,7 +3,7 @@
 use super::Said;
 use super::options::{DONT, WILL};
 use crate::analyzers::Context;
-use crate::analyzers::wire::lines::{Form, Found, IAC, Lines, Text, advance};
+use crate::analyzers::wire::lines::{Ending, Form, Found, IAC, Lines, Text, advance};
 use crate::event::Event;
 use crate::event::nvt::{Negotiation, NvtEvent};
 use crate::flow::EndpointState;
@@ -161,7 +161,10 @@ impl Side {
                 }
                 return Some(Some(text));
             }
-            Found::Nul => once(cx, !is_keep_alive(cx, direction), &mut said.nul, "NUL_in_line"),
+            Found::Nul => {
+                let is_odd = !is_padding(direction, form) && !is_keep_alive(cx, direction);
+                once(cx, is_odd, &mut said.nul, "NUL_in_line");
+            }
             Found::Command => {
                 advance(rest, 1);
                 self.state = State::Command;
@@ -225,6 +228,11 @@ impl Side {
             self.suboption.push(byte);
         }
     }
+}
+
+/// Servers of Telnet fill time with NULs, for which a printer does nothing (RFC 854); some greet with them.
+fn is_padding(direction: Direction, form: &Form) -> bool {
+    !direction.is_orig() && form.ending == Ending::CrOrLf
 }
 
 fn is_keep_alive(cx: &Context<'_>, direction: Direction) -> bool {
