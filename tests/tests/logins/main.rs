@@ -83,7 +83,10 @@ fn assert_sessions(records: &[Value]) {
     let with = |field: &str, value: &str| sessions.iter().filter(|record| record[field] == value).count();
     let by_rhosts: Vec<&Value> =
         records.iter().filter(|record| record["kind"] == "attempt" && record["terminal"] == "xterm/38400").collect();
-    assert!(by_rhosts.len() == 2 && by_rhosts.iter().all(|one| one["password"].is_null()), "no password was asked for: {by_rhosts:?}");
+    assert!(
+        by_rhosts.len() == 2 && by_rhosts.iter().all(|one| one["password"].is_null()),
+        "no password was asked for: {by_rhosts:?}"
+    );
     let timeouts = sessions.iter().filter(|record| facts::is_timeout(record)).count();
     assert_eq!(timeouts, 1, "login(1) lost its patience once");
     assert_eq!(with("terminal", "XTERM-256COLOR"), 1, "a terminal that telnet names");

@@ -353,3 +353,20 @@ fn no_password_is_shown() {
     let said = bench.said().join("\n");
     assert!(!said.contains("secret12") && said.ends_with("login_output_line line=done"), "{said}");
 }
+
+#[test]
+fn a_command_behind_a_shells_prompt_is_no_password() {
+    let told = decided(&["user alice", "~ $ ", "> id", "< $ id"]);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("password=<none>"), "{told:#?}");
+    // What was typed at a prompt for a password stays one, whatever the server shows behind it.
+    for script in [
+        &["user alice", "~ $ Password: ", "> secret", "< $ Password: secret", "< Last login: Mon"][..],
+        &["user alice", "~ Password: ", "> secret", "< Password: ", "< $ secret"],
+        &["user alice", "> secret", "< $ secret"],
+    ] {
+        let told = decided(script);
+        assert!(told.iter().all(|line| !line.contains("secret") || line.contains("password=")), "{told:#?}");
+        assert!(told.iter().any(|line| line.starts_with("login_success") && !line.contains("<none>")), "{told:#?}");
+    }
+}
