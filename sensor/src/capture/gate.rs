@@ -22,8 +22,15 @@ pub trait Gate {
     /// Keeps the payload of this connection out from now on; its SYN, FIN and RST still come.
     fn bypass(&mut self, key: &FlowKey, why: BypassReason);
 
-    /// Ends a bypass, and tells what it kept out.
+    /// Ends a bypass, and tells what it kept out, or kept out since [`Gate::bypassed`].
     fn unbypass(&mut self, key: &FlowKey) -> Bypassed;
+
+    /// Tells what a bypass kept out since it was last asked; the bypass goes on.
+    fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Bypassed {
+        let kept_out = self.unbypass(key);
+        self.bypass(key, why);
+        kept_out
+    }
 }
 
 /// An endpoint that somebody was told to connect to.
@@ -79,4 +86,34 @@ pub struct Bypassed {
     pub bytes: [u64; 2],
     /// Bytes of payload, likewise; what was sent twice counts twice.
     pub payload: [u64; 2],
+}
+
+impl Bypassed {
+    /// What came to it since it was `before`. An account that has shrunk is another one: that of a bypass that was begun anew.
+    #[must_use]
+    pub fn since(self, before: Bypassed) -> Bypassed {
+        let parts = |whole: Bypassed| [whole.packets, whole.bytes, whole.payload].into_iter().flatten();
+        if parts(self).zip(parts(before)).any(|(now, before)| now < before) {
+            return self;
+        }
+        let less = |now: [u64; 2], before: [u64; 2]| [now[0] - before[0], now[1] - before[1]];
+        Bypassed {
+            packets: less(self.packets, before.packets),
+            bytes: less(self.bytes, before.bytes),
+            payload: less(self.payload, before.payload),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_told_in_parts_and_a_new_one_whole() {
+        let account = |n: u64| Bypassed { packets: [n, 1], bytes: [40 * n, 40], payload: [0, 0] };
+        assert_eq!(account(5).since(Bypassed::default()), account(5));
+        assert_eq!(account(5).since(account(3)), Bypassed { packets: [2, 0], bytes: [80, 0], payload: [0, 0] });
+        assert_eq!(account(2).since(account(3)), account(2));
+    }
 }

@@ -1,5 +1,6 @@
 //! The gate of AF_XDP: requests go straight into the kernel program's maps.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -16,13 +17,15 @@ const CONTROL: tables::Expectation =
 /// One worker's handle to the kernel program's tables. An expectation of one worker holds for all, because they share the maps.
 pub struct KernelGate {
     tables: KernelTables,
+    /// What was told of bypasses that go on: their accounts in the kernel are never set back, because packets come while one looks.
+    told: HashMap<FlowKey, Bypassed>,
     refused: u64,
 }
 
 impl KernelGate {
     /// A gate in front of these tables.
     pub fn new(tables: KernelTables) -> Self {
-        KernelGate { tables, refused: 0 }
+        KernelGate { tables, told: HashMap::new(), refused: 0 }
     }
 
     /// The tables give way to the newest by themselves, so a refusal is the kernel short of memory. The packets concerned are then not
@@ -71,6 +74,17 @@ impl Gate for KernelGate {
 
     fn unbypass(&mut self, key: &FlowKey) -> Bypassed {
         let result = self.tables.end_bypass(&key.connection());
-        self.note(result).flatten().map(Bypassed::from).unwrap_or_default()
+        let account = self.note(result).flatten().map(Bypassed::from).unwrap_or_default();
+        account.since(self.told.remove(key).unwrap_or_default())
+    }
+
+    fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Bypassed {
+        let Some(account) = self.tables.bypassed(&key.connection()).map(Bypassed::from) else {
+            // It gave way to newer ones; what it had counted is lost with it.
+            self.told.remove(key);
+            self.bypass(key, why);
+            return Bypassed::default();
+        };
+        account.since(self.told.insert(*key, account).unwrap_or_default())
     }
 }

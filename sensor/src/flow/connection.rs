@@ -10,6 +10,7 @@ use super::tcp::{Tcp, TcpTimer};
 use super::terminate::Terminating;
 use super::{Conn, EndpointState};
 use crate::analyzers::{AnyAnalyzer, Step};
+use crate::capture::Bypassed;
 use crate::config::seconds;
 use crate::event::ConnectionEvent;
 use crate::packet::{Datagram, Ip, Segment};
@@ -75,10 +76,9 @@ impl Connection {
                 if tcp.run_timer(kind, &mut self.subject, shared) == Fate::Over {
                     return Fate::Over;
                 }
-            } else if self.end_bypass(shared) {
+            } else if self.spoke_behind_bypass(shared) {
                 // Silent only for us: its payload was kept out.
                 self.subject.conn.last = first;
-                self.subject.begin_bypass(shared);
             } else {
                 return Fate::Over;
             }
@@ -158,22 +158,28 @@ impl Connection {
             analyzer.on_close(cx);
             Step::Done
         });
-        self.end_bypass(shared);
+        let kept_out = self.subject.end_bypass(shared);
+        self.account(kept_out);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
         shared.budget().settle(&mut self.account, 0);
     }
 
-    /// Ends a bypass, and counts what it kept out; `false` if that was nothing.
-    fn end_bypass(&mut self, shared: &mut Shared<'_>) -> bool {
+    /// Whether a bypass has kept anything out since somebody last looked.
+    fn spoke_behind_bypass(&mut self, shared: &mut Shared<'_>) -> bool {
+        let kept_out = self.subject.look_at_bypass(shared);
+        self.account(kept_out);
+        kept_out.packets != [0, 0]
+    }
+
+    /// Counts what a bypass kept out into the sizes.
+    fn account(&mut self, kept_out: Bypassed) {
         if let Some(tcp) = &mut self.tcp {
-            return tcp.end_bypass(&mut self.subject, shared);
+            return tcp.account(&mut self.subject, kept_out);
         }
-        let kept_out = self.subject.end_bypass(shared);
         let conn = &mut self.subject.conn;
         for (endpoint, payload) in [&mut conn.orig, &mut conn.resp].into_iter().zip(kept_out.payload) {
             endpoint.size = endpoint.size.saturating_add(payload);
         }
-        kept_out.packets != [0, 0]
     }
 
     /// Charges the worker's budget for what is held now.

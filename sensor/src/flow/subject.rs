@@ -115,10 +115,17 @@ impl Subject {
             return Bypassed::default();
         }
         let kept_out = shared.gate.unbypass(&self.conn.id.key);
-        for (place, endpoint) in [&mut self.conn.orig, &mut self.conn.resp].into_iter().enumerate() {
-            endpoint.packets += kept_out.packets.get(place).copied().unwrap_or(0);
-            endpoint.ip_bytes += kept_out.bytes.get(place).copied().unwrap_or(0);
+        self.count_kept_out(kept_out);
+        kept_out
+    }
+
+    /// Counts the packets that a bypass has kept out by now; it goes on.
+    pub fn look_at_bypass(&mut self, shared: &mut Shared<'_>) -> Bypassed {
+        if !self.conn.verdict.has(Verdict::SKIP) {
+            return Bypassed::default();
         }
+        let kept_out = shared.gate.bypassed(&self.conn.id.key, BypassReason::Skip);
+        self.count_kept_out(kept_out);
         kept_out
     }
 
@@ -131,6 +138,13 @@ impl Subject {
             _ => BypassReason::Skip,
         };
         shared.gate.bypass(&self.conn.id.key, why);
+    }
+
+    fn count_kept_out(&mut self, kept_out: Bypassed) {
+        for (place, endpoint) in [&mut self.conn.orig, &mut self.conn.resp].into_iter().enumerate() {
+            endpoint.packets += kept_out.packets.get(place).copied().unwrap_or(0);
+            endpoint.ip_bytes += kept_out.bytes.get(place).copied().unwrap_or(0);
+        }
     }
 
     /// Carries out what policy has decided.

@@ -13,6 +13,7 @@ use super::key::Direction;
 use super::subject::{Shared, Subject};
 use super::{Conn, EndpointState};
 use crate::analyzers::Step;
+use crate::capture::Bypassed;
 use crate::event::Verdict;
 use crate::packet::{Flags, Segment};
 use crate::respond::Sent;
@@ -100,10 +101,9 @@ impl Tcp {
     ) {
         let flags = segment.flags;
         if (flags.fin || flags.rst) && subject.conn.verdict.has(Verdict::SKIP) {
-            self.end_bypass(subject, shared);
-            if !flags.rst && !self.side(dir.reverse()).did_close {
-                subject.begin_bypass(shared);
-            }
+            let over = flags.rst || self.side(dir.reverse()).did_close;
+            let kept_out = if over { subject.end_bypass(shared) } else { subject.look_at_bypass(shared) };
+            self.account(subject, kept_out);
         }
         self.note_partial(dir, flags);
         let occupied = occupied(segment);
@@ -140,14 +140,12 @@ impl Tcp {
         }
     }
 
-    /// Ends a bypass, and counts what it kept out; `false` if that was nothing.
-    pub fn end_bypass(&mut self, subject: &mut Subject, shared: &mut Shared<'_>) -> bool {
-        let kept_out = subject.end_bypass(shared);
+    /// Counts what a bypass kept out into the sizes.
+    pub fn account(&mut self, subject: &mut Subject, kept_out: Bypassed) {
         for (side, payload) in [&mut self.orig, &mut self.resp].into_iter().zip(kept_out.payload) {
             side.account(payload);
         }
         self.update_sizes(subject);
-        kept_out.packets != [0, 0]
     }
 
     fn side(&self, dir: Direction) -> &Side {
