@@ -101,8 +101,8 @@ impl Tcp {
     ) {
         let flags = segment.flags;
         if (flags.fin || flags.rst) && subject.conn.verdict.has(Verdict::SKIP) {
-            let over = flags.rst || self.side(dir.reverse()).did_close;
-            let kept_out = if over { subject.end_bypass(shared) } else { subject.look_at_bypass(shared) };
+            // It ends with the connection's state: what comes after the last FIN is counted as well.
+            let kept_out = subject.look_at_bypass(shared);
             self.account(subject, kept_out);
         }
         self.note_partial(dir, flags);
