@@ -30,6 +30,9 @@ pub(super) mod judged {
     pub const FROM_DATA_PORT: u32 = 64;
     /// The bytes of an FTP data connection have been told.
     pub const TRANSFERRED: u32 = 128;
+    /// A portmapper call has been told as a contact: one that was answered, one that failed.
+    pub const ANSWERED_CALL: u32 = 256;
+    pub const FAILED_CALL: u32 = 512;
     /// The service is one of `allow_services`.
     pub const ALLOWED: u32 = 1 << 16;
     /// Everything that a moment asks for has been judged; it depends on nothing but addresses and ports, and is not asked for again.
@@ -177,7 +180,7 @@ impl Policy {
 }
 
 /// Whether this judgement is still to be made; it is made now.
-fn once(conn: &mut Conn, bit: u32) -> bool {
+pub(super) fn once(conn: &mut Conn, bit: u32) -> bool {
     let first = conn.marks.judged & bit == 0;
     conn.marks.judged |= bit;
     first

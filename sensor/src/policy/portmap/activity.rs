@@ -25,9 +25,8 @@ impl Policy {
         excuse: Excuse,
     ) {
         let excuse = self.do_not_complain(access.tag, true).or(excuse);
-        self.check_portmapper_sweep(seen);
+        self.check_scan_of_portmapper(seen, true);
         if seen.conn.id.key.transport == Transport::Udp {
-            self.check_scan(seen, true, false);
             self.check_hot(seen, Moment::Established);
         }
         if let Some(about) = about.clone() {
@@ -41,9 +40,8 @@ impl Policy {
     /// A call that failed, or was never answered.
     pub(super) fn pm_attempt(&mut self, seen: &mut Seen<'_>, access: Access<'_>, about: &str, excuse: Excuse) {
         let excuse = self.do_not_complain(access.tag, false).or(excuse);
-        self.check_portmapper_sweep(seen);
+        self.check_scan_of_portmapper(seen, false);
         if seen.conn.id.key.transport == Transport::Udp {
-            self.check_scan(seen, false, false);
             self.check_hot(seen, Moment::Attempted);
         }
         self.label(seen.conn, access.tag);

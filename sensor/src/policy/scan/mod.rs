@@ -10,6 +10,7 @@ pub use self::detector::Scans;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::hot::{judged, once};
 use super::memory::Memory;
 use super::{Policy, Seen};
 use crate::analyzers::Service;
@@ -27,7 +28,7 @@ pub(super) struct Contacts {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Kind {
-    Contact(Transport),
+    Contact { transport: Transport, established: bool },
     PortmapperCall,
 }
 
@@ -66,11 +67,12 @@ impl Policy {
     pub(super) fn check_scan(&mut self, seen: &mut Seen<'_>, established: bool, reverse: bool) {
         let contact = Contact::new(&seen.conn.id.key, reverse);
         // An FTP data connection goes where both sides agreed that it goes: the manual takes it for an allowed service.
-        if seen.conn.service == Some(Service::FtpData) || self.is_no_scan(contact, established) {
+        let expected = seen.conn.service == Some(Service::FtpData);
+        if expected || !self.is_news(seen, contact, Kind::Contact { transport: contact.transport, established }) {
             return;
         }
-        let outbound = self.is_local_addr(contact.source);
-        if self.is_news(seen, contact, Kind::Contact(contact.transport)) {
+        if !self.is_no_scan(contact, established) {
+            let outbound = self.is_local_addr(contact.source);
             let fact = Fact::PeerContacted { id: seen.conn.id, reverse, outbound };
             self.outbox.push(Message::fact(seen.now, fact));
         }
@@ -85,13 +87,17 @@ impl Policy {
         }
     }
 
-    /// A portmapper was asked something.
-    pub(super) fn check_portmapper_sweep(&mut self, seen: &mut Seen<'_>) {
-        let contact = Contact::new(&seen.conn.id.key, false);
-        if self.sets.suppress_scan_checks || self.sets.RPC_okay_nets.contains(contact.source) {
+    /// The same when a portmapper was asked something, over UDP (connections over TCP have been counted), and a sweep over portmappers.
+    pub(super) fn check_scan_of_portmapper(&mut self, seen: &mut Seen<'_>, answered: bool) {
+        if !once(seen.conn, if answered { judged::ANSWERED_CALL } else { judged::FAILED_CALL }) {
             return;
         }
-        if self.is_news(seen, contact, Kind::PortmapperCall) {
+        if seen.conn.id.key.transport == Transport::Udp {
+            self.check_scan(seen, answered, false);
+        }
+        let contact = Contact::new(&seen.conn.id.key, false);
+        let trusted = self.sets.suppress_scan_checks || self.sets.RPC_okay_nets.contains(contact.source);
+        if !trusted && self.is_news(seen, contact, Kind::PortmapperCall) {
             self.outbox.push(Message::fact(seen.now, Fact::PortmapperAsked { id: seen.conn.id }));
         }
     }

@@ -99,5 +99,5 @@ fn places(all: &mut [Place], subject: u64) -> &mut [Place] {
 /// Where they begin.
 fn start(length: usize, subject: u64) -> usize {
     let sets = (length / WAYS) as u128;
-    (u128::from(subject) * sets >> 64) as usize * WAYS
+    ((u128::from(subject) * sets) >> 64) as usize * WAYS
 }
