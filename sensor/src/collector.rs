@@ -282,6 +282,7 @@ mod tests {
         sender.push(Message::record(samples::AT, samples::portmap()));
         sender.push(Message::record(samples::AT, Box::new(samples::ftp())));
         sender.push(Message::record(samples::AT, Box::new(samples::login())));
+        sender.push(Message::record(samples::AT, Box::new(samples::ssh())));
         sender.push(Message::record(samples::AT, Box::new(samples::notice())));
         sender.push(Message::record(samples::AT, samples::weird()));
         sender.push(Message::record(samples::AT, samples::respond()));
@@ -290,7 +291,7 @@ mod tests {
         drop(sender);
         let collected = collector.start().unwrap().join().unwrap();
 
-        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (9, 9, 1, 0));
+        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (10, 10, 1, 0));
         assert!(LogName::ALL.iter().all(|log| collected.tally.written(*log) == 1 && collected.tally.lost(*log) == 0));
         assert_eq!(collected.notices, BTreeMap::from([("SensitivePortmapperAccess", 1)]));
         assert_eq!(read(&dir, "events.json").len(), 1);

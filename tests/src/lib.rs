@@ -18,6 +18,7 @@ pub mod replay;
 pub mod rpc;
 pub mod sensor;
 pub mod skip;
+pub mod ssh;
 pub mod talk;
 pub mod tap;
 pub mod terminal;

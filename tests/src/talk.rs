@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::rpc;
+use crate::{rpc, ssh};
 
 /// A parsed `talk.txt`.
 #[derive(Clone, Debug, Default)]
@@ -276,11 +276,12 @@ fn options(line: &str) -> Result<(Options, &str), String> {
     Ok((options, rest.strip_prefix(' ').unwrap_or(rest)))
 }
 
-/// `rpc ...`, `hex ...`, or text with escapes.
+/// `rpc ...`, `ssh ...`, `hex ...`, or text with escapes.
 fn content(words: &str, tcp: bool) -> Result<Vec<u8>, String> {
     match words.split_once(' ') {
         Some(("rpc", message)) => rpc::message(message, tcp),
         Some(("hex", digits)) => rpc::hex(digits),
+        Some(("ssh", message)) => ssh::message(message),
         _ => text(words),
     }
 }

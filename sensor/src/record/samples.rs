@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Annotations, ConnId, ConnRecord, EventRecord, FtpRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord,
-    RespondRecord, Uid, Value, WeirdRecord,
+    RespondRecord, SshRecord, Uid, Value, WeirdRecord,
 };
 use crate::flow::History;
 use crate::flow::key::{FlowKey, Transport};
@@ -122,6 +122,28 @@ pub fn login() -> LoginRecord {
         commands: 0,
         hot: 0,
         addl: Some(Text::from("\"smith\"")),
+    }
+}
+
+pub fn ssh() -> SshRecord {
+    SshRecord {
+        ts: AT,
+        id: id(),
+        version: Some(2),
+        auth_success: Some(true),
+        auth_attempts: 1,
+        direction: Some("INBOUND"),
+        client: Some(Text::from("SSH-2.0-OpenSSH_9.2")),
+        server: Some(Text::from("SSH-1.99-Cisco-1.25")),
+        cipher_alg: Some(Text::from("aes128-ctr")),
+        mac_alg: None,
+        compression_alg: None,
+        kex_alg: None,
+        host_key_alg: None,
+        host_key_fingerprint: None,
+        hassh: Some(Text::from("78c05d99")),
+        hassh_server: None,
+        auth_method: None,
     }
 }
 

@@ -325,9 +325,14 @@ mod tests {
             samples::portmap().into(),
             Box::new(samples::notice()).into(),
             samples::weird().into(),
+            Box::new(samples::ssh()).into(),
         ];
         for record in records {
             serde_json::from_str::<serde_json::Value>(&text(record)).unwrap();
         }
+        let ssh: serde_json::Value = serde_json::from_str(&text(Box::new(samples::ssh()))).unwrap();
+        assert_eq!(ssh["ssh"]["client"]["software_version"], "OpenSSH_9.2");
+        assert_eq!(ssh["ssh"]["server"]["software_version"], "Cisco-1.25");
+        assert_eq!(ssh["ssh"]["client"]["hassh"]["hash"], "78c05d99");
     }
 }
