@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_line_is_json() {
-        let records: [Record; 5] = [
+        let records: [Record; 6] = [
             samples::conn().into(),
             Box::new(samples::login()).into(),
             samples::portmap().into(),
