@@ -443,6 +443,22 @@ fn the_private_wire_of_host_mode_comes_and_goes() {
     assert!(names.iter().all(|name| Interface::find(name).is_err()), "nothing is left");
 }
 
+/// An interface that hears later that it has a carrier drops what is sent until then: the first packets of a run.
+#[test]
+fn the_private_wire_carries_from_the_first_frame_on() {
+    let Some(lab) = Lab::enter() else { return };
+    lab.wire("here", "there", 1);
+    let host = Interface::find("here").expect("the lab has made it");
+    for round in 0..20 {
+        let wire = PrivateWire::new(&host).expect("root may make a wire");
+        lab.sender(&wire.cloned_to.name).send(&Datagram::nth(0, 1).frame()).expect("the wire takes a frame");
+        let table = std::fs::read_to_string("/proc/thread-self/net/dev").expect("the kernel tells");
+        let line = table.lines().find(|line| line.contains(&wire.cloned_to.name)).expect("its line");
+        // Its name, eight columns of what it received, then bytes and packets that it has sent.
+        assert_eq!(line.split_whitespace().nth(10), Some("1"), "round {round}: {line}");
+    }
+}
+
 #[test]
 fn host_mode_clones_both_directions_and_takes_nothing_away() {
     let Some(lab) = Lab::enter() else { return };
