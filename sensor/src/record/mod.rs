@@ -345,8 +345,8 @@ pub enum Fact {
         outbound: bool,
         /// The account; empty where it is not known.
         user: Text,
-        /// A keyed digest of the password; none where nothing is known but that the login failed.
-        password: Option<u64>,
+        /// With what.
+        tried: Tried,
         /// What a record may say of it.
         shown: Text,
     },
@@ -371,6 +371,15 @@ pub enum Fact {
         /// On this connection.
         id: ConnId,
     },
+}
+
+/// With what an account was tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tried {
+    /// A password, of which this is a keyed digest.
+    Password(u64),
+    /// Nothing is known but that the login failed, and for how many times it has on its connection.
+    Unseen(u32),
 }
 
 impl Fact {

@@ -114,7 +114,7 @@ impl Policy {
             return None;
         }
         session.password = Some(self.password(password));
-        self.account_tried(seen, user.as_bytes(), Some(password));
+        self.account_tried(seen, user.as_bytes(), password);
         Some(Shown::from_slice(SUPPRESSED))
     }
 

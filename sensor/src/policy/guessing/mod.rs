@@ -14,12 +14,14 @@ use super::words::put;
 use crate::collector::Detector;
 use crate::config::Settings;
 use crate::config::sets::{PolicySets, Thresholds};
-use crate::record::{ConnId, Fact, Record};
+use crate::record::{ConnId, Fact, Record, Tried};
 use crate::text::Text;
 use crate::time::Timestamp;
 
 /// What a user is called of whom nothing is known.
 const UNKNOWN: &[u8] = b"<unknown>";
+/// Attempts of one connection that are forgiven when somebody is let in without its password being seen. OpenSSH allows six.
+const FORGIVEN: u32 = 16;
 /// How long a connection is expected to be let in after it tried.
 const KEPT: Duration = Duration::from_secs(600);
 
@@ -29,8 +31,8 @@ pub struct Guessing {
     tally: Tally,
     rules: Rules,
     notices: Notices,
-    /// With which password a connection tried to log in last.
-    known: Memory<u128, u64>,
+    /// With what a connection tried to log in last.
+    known: Memory<u128, Tried>,
     success_after: u32,
     ipv6_prefix: u8,
     keys: (u64, u64),
@@ -70,6 +72,12 @@ struct Latest<'a> {
 
 type Raised = Vec<Record>;
 
+impl<'a> Latest<'a> {
+    fn name(&self) -> &'a [u8] {
+        if self.user.is_empty() { UNKNOWN } else { self.user }
+    }
+}
+
 impl Guessing {
     /// Nothing tried yet.
     pub fn new(settings: &Settings, sets: &PolicySets) -> Self {
@@ -99,13 +107,13 @@ impl Guessing {
 impl Detector for Guessing {
     fn on_fact(&mut self, at: Timestamp, fact: &Fact, raised: &mut Vec<Record>) {
         match fact {
-            Fact::AccountTried { id, outbound, user, password, shown } => {
+            Fact::AccountTried { id, outbound, user, tried: with, shown } => {
                 let source = Source::of(id.key.orig_h, self.ipv6_prefix);
                 let latest = Latest { at, id, source, user: user.as_bytes(), shown };
-                let tried = self.account_tried(&latest, *outbound, *password, raised);
+                let tried = self.account_tried(&latest, *outbound, *with, raised);
                 self.sources_of_server(&latest, raised);
-                if let Some(password) = *password {
-                    self.known.put(at, id.uid.0, password, KEPT);
+                self.known.put(at, id.uid.0, *with, KEPT);
+                if let Tried::Password(password) = *with {
                     self.passwords_of_account(&latest, password, tried, raised);
                     self.sprayed(&latest, password, raised);
                 }
@@ -122,17 +130,11 @@ impl Detector for Guessing {
 
 impl Guessing {
     /// The manual's `account_tried`. Returns how many pairs the source has tried.
-    fn account_tried(
-        &mut self,
-        latest: &Latest<'_>,
-        outbound: bool,
-        password: Option<u64>,
-        raised: &mut Raised,
-    ) -> u32 {
+    fn account_tried(&mut self, latest: &Latest<'_>, outbound: bool, with: Tried, raised: &mut Raised) -> u32 {
         let subject = self.digest(&By::Source(latest.source));
-        let thing = match password {
-            Some(password) => self.digest(&(latest.user, password)),
-            None => self.digest(&latest.id.uid),
+        let thing = match with {
+            Tried::Password(password) => self.digest(&(latest.user, password)),
+            Tried::Unseen(attempt) => self.digest(&(latest.id.uid, attempt)),
         };
         let rule = &self.rules.pairs[usize::from(outbound)];
         let reached = self.tally.count(latest.at, rule, subject, thing);
@@ -147,24 +149,37 @@ impl Guessing {
         tried
     }
 
-    /// The manual's `login_successful`. What was tried there was no guess at that server, so that users who mistype do not add up.
+    /// The manual's `login_successful`.
     fn login_successful(&mut self, at: Timestamp, id: &ConnId, user: &Text, raised: &mut Raised) {
-        let (source, server) = (Source::of(id.key.orig_h, self.ipv6_prefix), id.key.resp_h);
+        let source = Source::of(id.key.orig_h, self.ipv6_prefix);
+        self.forgive_connection(at, id, source, user.as_bytes());
         let tried = self.tally.number(at, &self.rules.pairs[0], self.digest(&By::Source(source)));
-        if tried >= self.success_after.max(1) {
-            let latest = Latest { at, id, source, user: user.as_bytes(), shown: &Text::default() };
-            self.raise(Note::SuccessfulPasswordGuessing, &latest, tried, raised, |out| {
-                put(out, format_args!("{} successfully logged in user '", source));
-                out.extend_from_slice(user.as_bytes());
-                put(out, format_args!("' after trying {tried} username/password combinations"));
-            });
+        if tried < self.success_after.max(1) {
+            return;
         }
-        let user = user.as_bytes();
+        let latest = Latest { at, id, source, user: user.as_bytes(), shown: &Text::default() };
+        self.raise(Note::SuccessfulPasswordGuessing, &latest, tried, raised, |out| {
+            put(out, format_args!("{source} successfully logged in user '"));
+            out.extend_from_slice(latest.name());
+            put(out, format_args!("' after trying {tried} username/password combinations"));
+        });
+    }
+
+    /// What let somebody in was no guess, and who was let in is none of many who are not: users who mistype do not add up. Nor do the
+    /// keys that an SSH client offers before the one that fits.
+    fn forgive_connection(&mut self, at: Timestamp, id: &ConnId, source: Source, user: &[u8]) {
+        let server = id.key.resp_h;
         self.forgive(&By::Server(server), &source);
-        if let Some(password) = self.known.get(at, &id.uid.0).copied() {
-            self.tally.forgive(self.digest(&By::Account(server, user)), password);
-            self.forgive(&By::Pair(user, password), &server);
-            self.forgive(&By::Password(source, password), &user);
+        match self.known.get(at, &id.uid.0).copied() {
+            Some(Tried::Password(password)) => {
+                self.tally.forgive(self.digest(&By::Account(server, user)), password);
+                self.forgive(&By::Pair(user, password), &server);
+                self.forgive(&By::Password(source, password), &user);
+            }
+            Some(Tried::Unseen(attempts)) => (1..=attempts.min(FORGIVEN)).for_each(|attempt| {
+                self.forgive(&By::Source(source), &(id.uid, attempt));
+            }),
+            None => {}
         }
     }
 
@@ -248,6 +263,6 @@ impl Guessing {
 
 /// `<user>@<server>`.
 fn put_account(out: &mut Vec<u8>, latest: &Latest<'_>) {
-    out.extend_from_slice(if latest.user.is_empty() { UNKNOWN } else { latest.user });
+    out.extend_from_slice(latest.name());
     put(out, format_args!("@{}", latest.id.key.resp_h));
 }

@@ -19,7 +19,7 @@ impl Policy {
     pub(super) fn login_failure(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         let session = remember(seen, attempt);
         session.failures = session.failures.saturating_add(1);
-        self.account_tried(seen, account(attempt), Some(attempt.password));
+        self.account_tried(seen, account(attempt), attempt.password);
         self.edit_and_check_password(seen, attempt.password);
         let half_hearted =
             seen.conn.hot == 0 && attempt.password.is_empty() && !self.is_hot_id(attempt.user, Light::Failed);
@@ -37,7 +37,7 @@ impl Policy {
         let session = remember(seen, attempt);
         session.logged_in = true;
         self.check_hot(seen, Moment::ApplEstablished);
-        self.account_tried(seen, account(attempt), Some(attempt.password));
+        self.account_tried(seen, account(attempt), attempt.password);
         self.login_successful(seen, account(attempt));
         self.edit_and_check_password(seen, attempt.password);
         let unasked = matches!(attempt.password, b"<none>" | b"");
