@@ -1,9 +1,11 @@
 //! A capture of portmapper lookups: many hosts, one call and one answer each, as small as such packets are.
 
-use std::io::{BufWriter, Result, Write};
+use std::io::Result;
 use std::path::Path;
 
 use etherparse::PacketBuilder;
+
+use crate::capture_file::CaptureFile;
 
 /// The program that is looked up: NFS, so that the answer teaches the sensor nothing sensitive.
 const CALL: [u32; 13] = [0, 2, 100_000, 2, 3, 0, 0, 0, 0, 100_003, 3, 17, 0];
@@ -24,33 +26,25 @@ pub enum Flows {
 /// # Errors
 /// The file cannot be written.
 pub fn write(path: &Path, lookups: u32, flows: Flows) -> Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 20, std::fs::File::create(path)?);
-    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
-        file.write_all(&word.to_le_bytes())?;
-    }
+    let mut file = CaptureFile::create(path, 200)?;
     for lookup in 0..lookups {
         let client = [198, 18, 0, (lookup % 250) as u8];
         let server = [198, 19, 0, (lookup / 250 % 4) as u8];
         let turn = if flows == Flows::EverNew { lookup / 1000 % 40_000 } else { 0 };
         let port = 20_000 + turn as u16;
-        let at = u64::from(lookup) * 400;
-        packet(&mut file, at, (client, port), (server, 111), &message(lookup, &CALL))?;
-        packet(&mut file, at + 200, (server, 111), (client, port), &message(lookup, &ANSWER))?;
+        packet(&mut file, (client, port), (server, 111), &message(lookup, &CALL))?;
+        packet(&mut file, (server, 111), (client, port), &message(lookup, &ANSWER))?;
     }
-    file.flush()
+    file.finish()
 }
 
 fn message(xid: u32, words: &[u32]) -> Vec<u8> {
     std::iter::once(xid).chain(words.iter().copied()).flat_map(u32::to_be_bytes).collect()
 }
 
-fn packet(file: &mut impl Write, micros: u64, from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Result<()> {
+fn packet(file: &mut CaptureFile, from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Result<()> {
     let mut frame = Vec::with_capacity(128);
     let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(from.0, to.0, 64).udp(from.1, to.1);
     builder.write(&mut frame, payload).map_err(std::io::Error::other)?;
-    let (seconds, micros) = ((1_700_000_000 + micros / 1_000_000) as u32, (micros % 1_000_000) as u32);
-    for word in [seconds, micros, frame.len() as u32, frame.len() as u32] {
-        file.write_all(&word.to_le_bytes())?;
-    }
-    file.write_all(&frame)
+    file.frame(&frame)
 }

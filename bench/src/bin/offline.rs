@@ -1,5 +1,5 @@
 //! How fast captures go through the whole sensor with one worker, beside a loop that only reads the file. Without arguments: lookups over
-//! lasting flows, and lookups of which each opens one.
+//! lasting flows, lookups of which each opens one, and people who type.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use portreeve::capture::plan::Plan;
 use portreeve::capture::{Source, Wait, pcap};
 use portreeve::config::Settings;
 use portreeve::engine;
+use portreeve_bench::keystrokes;
 use portreeve_bench::lookups::{self, Flows};
 use portreeve_bench::threads;
 
@@ -19,6 +20,7 @@ use portreeve_bench::threads;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const LOOKUPS: u32 = 2_000_000;
+const KEYS: u32 = 1_500_000;
 const TURNS: usize = 3;
 
 fn main() -> Result<()> {
@@ -35,15 +37,18 @@ fn main() -> Result<()> {
     }
     let folder = std::env::temp_dir().join(format!("portreeve-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let outcome = [("packet, lasting flows", Flows::Lasting), ("packet, ever new flows", Flows::EverNew)]
-        .into_iter()
-        .try_for_each(|(label, flows)| {
-            let capture = folder.join("lookups.pcap");
-            lookups::write(&capture, LOOKUPS, flows)?;
-            measure(label, &capture)
-        });
+    let outcome = measure_made(&folder.join("made.pcap"));
     std::fs::remove_dir_all(&folder)?;
     outcome
+}
+
+fn measure_made(capture: &Path) -> Result<()> {
+    for (label, flows) in [("packet, lasting flows", Flows::Lasting), ("packet, ever new flows", Flows::EverNew)] {
+        lookups::write(capture, LOOKUPS, flows)?;
+        measure(label, capture)?;
+    }
+    keystrokes::write(capture, KEYS)?;
+    measure("packet, keystrokes", capture)
 }
 
 fn measure(label: &str, capture: &Path) -> Result<()> {

@@ -47,3 +47,31 @@ fn a_session_that_waits_at_its_prompt_costs_nothing_on_the_heap() {
     bench.stream(FromResp, b"a-host-with-a-longish-name$ ");
     assert_eq!((bench.analyzer.held(), bench.waiting[0].len(), bench.waiting[1].len()), (0, 0, 0));
 }
+
+#[test]
+fn a_session_at_its_worst_is_bounded() {
+    let (mut bench, mut worst) = (Bench::<Telnet>::new(Transport::Tcp), 0);
+    let variables = [b"\xff\xfa\x27\x00\x00DISPLAY\x01".as_slice(), &[b'd'; 1100], b"\x00USER\x01", &[b'u'; 1100]].concat();
+    let parts: [(Direction, &[u8]); 8] = [
+        (FromResp, b"\xff\xfd\x27\r\nlogin: "),
+        (FromOrig, &variables),
+        (FromOrig, b"\xff\xf0"),
+        (FromOrig, &[b'n'; 1023]),
+        (FromOrig, b"\xff\xfa\x18\x00"),
+        (FromOrig, &[b't'; 1100]),
+        (FromResp, &[b'p'; 1023]),
+        (FromResp, &[b"\xff\xfa\x26\x01".as_slice(), &[b'k'; 1100]].concat()),
+    ];
+    for (direction, bytes) in parts {
+        for piece in bytes.chunks(7) {
+            bench.stream(direction, piece);
+            worst = worst.max(bench.analyzer.held() + bench.waiting[0].len() + bench.waiting[1].len());
+        }
+    }
+    for _ in 0..20 {
+        bench.stream(FromOrig, &[&[b'l'; 1023][..], b"\r\n"].concat());
+        worst = worst.max(bench.analyzer.held());
+    }
+    assert!(worst > 2048, "the test reaches what it is about: {worst}");
+    assert!(worst <= 2 * 4096, "{worst} bytes on the heap of both directions");
+}

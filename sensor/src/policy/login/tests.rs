@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::session::session;
 use super::*;
 use crate::analyzers::Service;
+use crate::analyzers::telnet::Telnet;
 use crate::analyzers::testing::conn;
 use crate::config::Settings;
 use crate::event::login::{Decision, LoginAttempt};
@@ -202,4 +203,7 @@ fn an_idle_session_is_small() {
     let session = session(&bench.conn).unwrap();
     let held = size_of::<LoginSession>() + session.held();
     assert!(held <= 128, "{held}");
+    // Nothing of an idle analyzer is on the heap: a test of its own says so.
+    let all = size_of::<Telnet>() + held;
+    assert!(all <= 512, "{all} bytes of an idle session of Telnet, its analyzer with it");
 }
