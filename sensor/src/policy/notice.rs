@@ -119,7 +119,7 @@ notes! {
     /// A source has asked the portmappers of many hosts.
     PortmapperSweep {};
     /// An SSH connection with a version or an algorithm that is too old.
-    SSH_WeakAlgorithm { suppress: DAY };
+    SSH_WeakAlgorithm { suppress: DAY, once: true };
     /// A weird whose action asks for it.
     WeirdActivity { suppress: Some(0) };
     /// A retransmission carried other bytes.
