@@ -1,5 +1,7 @@
 //! The events of FTP's control connection.
 
+use std::borrow::Cow;
+
 use super::{Out, number, text};
 use crate::record::Value;
 
@@ -48,10 +50,31 @@ impl FtpEvent<'_> {
             }
             FtpEvent::FtpReply { code, msg, cont_resp } => {
                 number(out, "code", code);
-                text(out, "msg", msg);
+                text(out, "msg", without_password(code, msg).as_ref());
                 out("cont_resp", Value::Bool(cont_resp));
             }
             FtpEvent::FtpStarttls { mechanism } => text(out, "mechanism", mechanism),
         }
+    }
+}
+
+/// A server that does not understand a command says it back, the password with it.
+fn without_password(code: u32, msg: &[u8]) -> Cow<'_, [u8]> {
+    let at = msg.windows(5).position(|word| word.eq_ignore_ascii_case(b"PASS "));
+    match at.and_then(|at| msg.get(..at + 5)) {
+        Some(before) if matches!(code, 500..=504) => Cow::Owned([before, b"<hidden>"].concat()),
+        _ => Cow::Borrowed(msg),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_said_back_is_not_shown() {
+        assert_eq!(without_password(500, b"'pass s3cret': what?").as_ref(), b"'pass <hidden>");
+        assert_eq!(without_password(230, b"PASS s3cret").as_ref(), b"PASS s3cret");
+        assert_eq!(without_password(500, b"what?").as_ref(), b"what?");
     }
 }

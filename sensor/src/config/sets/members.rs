@@ -152,6 +152,11 @@ impl<V> NetRows<V> {
         self.0.all(addr).any(|rows| rows.iter().any(&mut fits))
     }
 
+    /// The rest of the first row that has the address, and `fits`.
+    pub fn find(&self, addr: IpAddr, mut fits: impl FnMut(&V) -> bool) -> Option<&V> {
+        self.0.all(addr).find_map(|rows| rows.iter().find(|rest| fits(rest)))
+    }
+
     fn add(&mut self, net: Net, rest: V) {
         self.0.entry(net, Vec::new).push(rest);
     }
@@ -183,6 +188,7 @@ row_rest! {
     PortSpec => (Net, PortSpec): |r| r;
     String => (Net, String): |r| r;
     (Net, String) => (Net, Net, String): |r| (r.0, (r.1, r.2));
+    (String, String) => (Net, String, String): |r| (r.0, (r.1, r.2));
     (Net, PortSpec) => (Net, Net, PortSpec): |r| (r.0, (r.1, r.2));
 }
 

@@ -71,6 +71,7 @@ pub struct PolicySets {
     pub skip_unexpected_net: NetSet,
     pub guest_ids: BTreeSet<String>,
     pub skip_hot: NetRows<(Net, String)>,
+    pub initial_directories: NetRows<(String, String)>,
     pub hot_files: Patterns,
     pub not_actually_hot_files: Patterns,
     pub hot_guest_files: Patterns,

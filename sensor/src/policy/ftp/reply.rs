@@ -110,9 +110,12 @@ impl Policy {
         if !reply.is_success() || std::mem::replace(&mut session.logged_in, true) {
             return;
         }
-        session.cwd.clear();
-        session.cwd.extend_from_slice(path::UNKNOWN);
         let user = session.user.clone();
+        let known = &self.sets.initial_directories;
+        let row = known.find(seen.conn.id.key.resp_h, |(name, _)| name.as_bytes() == user.as_bytes());
+        let directory = row.map_or(path::UNKNOWN, |(_, directory)| directory.as_bytes());
+        session.cwd.clear();
+        session.cwd.extend_from_slice(directory);
         self.login_successful(seen, user.as_bytes());
         if session.password.is_none() && Sensitivity::needs_password(&self.sets, user.as_bytes()) {
             self.terminate_connection(seen);
