@@ -3,6 +3,7 @@
 mod exchange;
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
 mod tests;
 
 use self::exchange::Exchange;
@@ -281,9 +282,11 @@ impl Ssh {
         }
         match self.authentication.server_sent(length) {
             Inferred::Nothing => {}
-            Inferred::Failed => {
+            Inferred::Failed(attempts) => {
                 self.inference = Inference::Failed;
-                cx.emit(&Event::Ssh(SshEvent::SshAuthAttempted { authenticated: false }));
+                for _ in 0..attempts {
+                    cx.emit(&Event::Ssh(SshEvent::SshAuthAttempted { authenticated: false }));
+                }
             }
             Inferred::Succeeded { none } => {
                 self.inference = Inference::Over;

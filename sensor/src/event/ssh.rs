@@ -60,7 +60,7 @@ pub enum SshEvent<'a> {
     },
     /// Somebody is let in.
     SshAuthSuccessful {
-        /// Without any proof.
+        /// The first request was enough: no proof is wanted, or it was given at once.
         auth_method_none: bool,
     },
     /// The connection ends, and nobody was let in who tried.

@@ -59,7 +59,7 @@ fn attempts_are_counted_until_somebody_is_let_in() {
     let attempted = |yes| format!("ssh_auth_attempted authenticated={yes}");
     let successful = "ssh_auth_successful auth_method_none=false".to_owned();
     assert_eq!(bench.said(), [attempted(false), attempted(false), attempted(true), successful]);
-    bench.call(|analyzer, cx| analyzer.on_close(cx));
+    bench.call(Ssh::on_close);
     assert!(bench.said().is_empty());
 }
 

@@ -19,7 +19,7 @@ pub struct SshSession {
     pub(super) version: Option<u8>,
     pub(super) auth_success: Option<bool>,
     pub(super) auth_attempts: u32,
-    /// Somebody was let in without any proof.
+    /// Somebody was let in at the first request.
     pub(super) none: bool,
     pub(super) algorithms: Option<Box<Names>>,
     /// Of client and server.
