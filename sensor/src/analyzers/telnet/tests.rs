@@ -51,7 +51,8 @@ fn a_session_that_waits_at_its_prompt_costs_nothing_on_the_heap() {
 #[test]
 fn a_session_at_its_worst_is_bounded() {
     let (mut bench, mut worst) = (Bench::<Telnet>::new(Transport::Tcp), 0);
-    let variables = [b"\xff\xfa\x27\x00\x00DISPLAY\x01".as_slice(), &[b'd'; 1100], b"\x00USER\x01", &[b'u'; 1100]].concat();
+    let variables =
+        [b"\xff\xfa\x27\x00\x00DISPLAY\x01".as_slice(), &[b'd'; 1100], b"\x00USER\x01", &[b'u'; 1100]].concat();
     let parts: [(Direction, &[u8]); 8] = [
         (FromResp, b"\xff\xfd\x27\r\nlogin: "),
         (FromOrig, &variables),
