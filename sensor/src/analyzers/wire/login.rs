@@ -145,7 +145,7 @@ impl Login {
         let text = Text::new(display, cx.limits.login_typed_bytes);
         let waits = cx.conn.login == LoginState::Authenticate;
         if waits && let Some(pending) = self.pending(cx) {
-            let before = std::mem::replace(&mut pending.display, Some(text.clone()));
+            let before = pending.display.replace(text.clone());
             if before == Some(text) {
                 return;
             }
