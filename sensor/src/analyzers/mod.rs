@@ -85,6 +85,22 @@ pub trait Analyzer: Default {
     fn on_close(&mut self, _cx: &mut Context<'_>) {}
 }
 
+/// The constants of an analyzer, of whichever type it is, and wherever it stands.
+trait Constants {
+    fn is_interactive(&self) -> bool;
+    fn pdu_max(&self) -> usize;
+}
+
+impl<A: Analyzer> Constants for A {
+    fn is_interactive(&self) -> bool {
+        A::INTERACTIVE
+    }
+
+    fn pdu_max(&self) -> usize {
+        A::PDU_MAX
+    }
+}
+
 /// What an analyzer may see and say.
 pub struct Context<'a> {
     /// Packet time.
@@ -212,20 +228,23 @@ impl Service {
     }
 }
 
-/// The analyzer of one connection, stored in its slot.
+/// The analyzer of one connection, stored in its slot. Those of protocols with long sessions are large and stand beside it: the flows of
+/// portmappers come and go by the million.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each variant is its analyzer")]
 pub enum AnyAnalyzer {
     Portmap(portmap::Portmap),
     Rpc(rpc::Rpc),
-    Telnet(telnet::Telnet),
-    Ftp(ftp::Ftp),
-    Rlogin(rlogin::Rlogin),
-    Rsh(rsh::Rsh),
-    Rexec(rexec::Rexec),
+    Telnet(Box<telnet::Telnet>),
+    Ftp(Box<ftp::Ftp>),
+    Rlogin(Box<rlogin::Rlogin>),
+    Rsh(Box<rsh::Rsh>),
+    Rexec(Box<rexec::Rexec>),
     FtpData(ftp_data::FtpData),
     Ssh(ssh::Ssh),
 }
+
+const _: () = assert!(size_of::<AnyAnalyzer>() <= 240, "one is kept in each slot: box those that are larger");
 
 /// Calls the same method of whichever analyzer it is.
 macro_rules! each {
@@ -251,30 +270,24 @@ impl AnyAnalyzer {
         match service {
             Service::Portmap => AnyAnalyzer::Portmap(portmap::Portmap::default()),
             Service::Rpc => AnyAnalyzer::Rpc(rpc::Rpc::default()),
-            Service::Telnet => AnyAnalyzer::Telnet(telnet::Telnet::default()),
+            Service::Telnet => AnyAnalyzer::Telnet(Box::default()),
             Service::FtpData => AnyAnalyzer::FtpData(ftp_data::FtpData::default()),
-            Service::Ftp => AnyAnalyzer::Ftp(ftp::Ftp::default()),
-            Service::Rlogin => AnyAnalyzer::Rlogin(rlogin::Rlogin::default()),
-            Service::Rsh => AnyAnalyzer::Rsh(rsh::Rsh::default()),
-            Service::Rexec => AnyAnalyzer::Rexec(rexec::Rexec::default()),
+            Service::Ftp => AnyAnalyzer::Ftp(Box::default()),
+            Service::Rlogin => AnyAnalyzer::Rlogin(Box::default()),
+            Service::Rsh => AnyAnalyzer::Rsh(Box::default()),
+            Service::Rexec => AnyAnalyzer::Rexec(Box::default()),
             Service::Ssh => AnyAnalyzer::Ssh(ssh::Ssh::default()),
         }
     }
 
     /// Whether people type here, so that long silence is normal.
     pub fn is_interactive(&self) -> bool {
-        fn of<A: Analyzer>(_: &A) -> bool {
-            A::INTERACTIVE
-        }
-        each!(self, analyzer => of(analyzer))
+        each!(self, analyzer => analyzer.is_interactive())
     }
 
     /// The bound of what may wait for a complete message, per direction.
     pub fn pdu_max(&self) -> usize {
-        fn of<A: Analyzer>(_: &A) -> usize {
-            A::PDU_MAX
-        }
-        each!(self, analyzer => of(analyzer))
+        each!(self, analyzer => analyzer.pdu_max())
     }
 
     pub fn held(&self) -> usize {

@@ -19,7 +19,7 @@ pub struct Portmap {
     session: Session<Pmap>,
 }
 
-const _: () = assert!(size_of::<Portmap>() <= 512, "one is kept per connection");
+const _: () = assert!(size_of::<Portmap>() <= 240, "one is kept per connection");
 
 impl Analyzer for Portmap {
     const PDU_MAX: usize = 64;

@@ -34,7 +34,7 @@ pub struct Rlogin {
     login: Login,
 }
 
-const _: () = assert!(size_of::<Rlogin>() <= 256, "one is kept per connection");
+const _: () = assert!(size_of::<Rlogin>() <= 192, "one is kept per connection");
 
 /// Where the client's stream is.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

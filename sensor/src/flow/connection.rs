@@ -9,6 +9,8 @@ use super::table::Entry;
 use super::tcp::{Tcp, TcpTimer};
 use super::terminate::Terminating;
 use super::{Conn, EndpointState};
+use crate::analyzers::ftp::Ftp;
+use crate::analyzers::telnet::Telnet;
 use crate::analyzers::{AnyAnalyzer, Step};
 use crate::capture::Bypassed;
 use crate::config::seconds;
@@ -29,7 +31,15 @@ pub(super) struct Connection {
     account: usize,
 }
 
-const _: () = assert!(size_of::<Option<Connection>>() + size_of::<Tcp>() <= CONNECTION_BYTES, "see `Limits`");
+/// What can stand beside a slot whatever its peers do: the largest analyzer, or both directions of RPC's record marking.
+const BESIDE: usize = 336;
+
+const _: () = assert!(
+    size_of::<Option<Connection>>() <= 640,
+    "a flow of UDP is that, and nothing else: box what it has no need of"
+);
+const _: () = assert!(size_of::<Option<Connection>>() + size_of::<Tcp>() + BESIDE <= CONNECTION_BYTES, "see `Limits`");
+const _: () = assert!(size_of::<Telnet>() <= BESIDE && size_of::<Ftp>() <= BESIDE, "they stand beside the slot");
 
 /// What is left of a connection after one of its deadlines.
 #[derive(Clone, Copy, PartialEq, Eq)]

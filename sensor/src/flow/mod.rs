@@ -163,7 +163,7 @@ impl Conn {
 #[derive(Default, Debug)]
 pub struct Marks {
     /// Further names for what is spoken, after the analyzer's: `pm_getport`.
-    pub labels: SmallVec<[&'static str; 2]>,
+    pub labels: SmallVec<[&'static str; 1]>,
     /// Judgements that are made once per connection: a bit each.
     pub judged: u32,
     /// An annotation is missing, because the worker had no room for it.

@@ -59,7 +59,7 @@ pub enum Spoken {
         /// The analyzer, if its name says anything.
         service: Option<Service>,
         /// Further names.
-        labels: SmallVec<[&'static str; 2]>,
+        labels: SmallVec<[&'static str; 1]>,
     },
     /// What a portmapper said of the port.
     Learned(Text),

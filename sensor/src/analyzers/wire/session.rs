@@ -12,9 +12,16 @@ use crate::time::Timestamp;
 /// RPC of one program, or of whichever is called, on one connection.
 #[derive(Debug)]
 pub struct Session<P> {
+    /// `None` until a stream needs them: the flows of UDP, which come and go by the million, have no records to find.
+    streams: Option<Box<Streams>>,
+    dialogue: Dialogue<P>,
+}
+
+/// Both directions of a stream.
+#[derive(Default, Debug)]
+struct Streams {
     orig: Side,
     resp: Side,
-    dialogue: Dialogue<P>,
 }
 
 /// One direction of a stream.
@@ -27,7 +34,7 @@ struct Side {
 
 impl<P> Default for Session<P> {
     fn default() -> Self {
-        Session { orig: Side::default(), resp: Side::default(), dialogue: Dialogue::default() }
+        Session { streams: None, dialogue: Dialogue::default() }
     }
 }
 
@@ -40,7 +47,7 @@ impl<P: Program> Session<P> {
 
     /// The bytes of a stream are records.
     pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        let side = self.streams.get_or_insert_default().side(direction);
         side.begin(cx, direction);
         let mut reader = Reader::new(bytes);
         pump(&mut side.records, &mut self.dialogue, cx, direction, &mut reader);
@@ -52,7 +59,7 @@ impl<P: Program> Session<P> {
 
     /// A hole in the stream.
     pub fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
-        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        let side = self.streams.get_or_insert_default().side(direction);
         side.begin(cx, direction);
         side.records.gap(length);
         pump(&mut side.records, &mut self.dialogue, cx, direction, &mut Reader::new(b""));
@@ -66,8 +73,7 @@ impl<P: Program> Session<P> {
 
     /// Bytes on the heap of unfinished records and pending calls.
     pub fn held(&self) -> usize {
-        let records = self.orig.records.held().saturating_add(self.resp.records.held());
-        records.saturating_add(self.dialogue.held())
+        self.streams.as_ref().map_or(0, |streams| streams.held()).saturating_add(self.dialogue.held())
     }
 
     /// Gives up the calls whose time is over.
@@ -77,20 +83,32 @@ impl<P: Program> Session<P> {
 
     /// One side has sent all it ever will.
     pub fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
-        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
-        side.end(cx, direction, rest);
+        self.streams.get_or_insert_default().side(direction).end(cx, direction, rest);
     }
 
     /// Nothing will be answered any more.
     pub fn on_close(&mut self, cx: &mut Context<'_>) {
-        self.orig.end(cx, Direction::FromOrig, b"");
-        self.resp.end(cx, Direction::FromResp, b"");
+        if let Some(streams) = &mut self.streams {
+            streams.orig.end(cx, Direction::FromOrig, b"");
+            streams.resp.end(cx, Direction::FromResp, b"");
+        }
         self.dialogue.on_close(cx);
     }
 
     /// How many messages there were.
     pub fn messages(&self) -> u32 {
         self.dialogue.messages()
+    }
+}
+
+impl Streams {
+    fn side(&mut self, direction: Direction) -> &mut Side {
+        if direction.is_orig() { &mut self.orig } else { &mut self.resp }
+    }
+
+    /// Bytes on the heap of unfinished records.
+    fn held(&self) -> usize {
+        self.orig.records.held().saturating_add(self.resp.records.held())
     }
 }
 

@@ -169,6 +169,9 @@ impl Policy {
 
     /// Writes what waited for a data connection.
     pub(in crate::policy) fn write_released_transfers(&mut self) {
+        if self.ftp_data.released.is_empty() {
+            return;
+        }
         let outbox = &self.outbox;
         self.ftp_data.released().for_each(|(at, row)| outbox.push(Message::record(at, row)));
     }

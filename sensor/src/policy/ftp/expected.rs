@@ -269,6 +269,10 @@ impl ExpectedData {
             self.order.pop_front();
             self.look_at(now, place);
         }
+        // After every frame: mostly, there is nothing to tell.
+        if self.met.is_empty() && self.unwanted.is_empty() && self.wanted.is_empty() {
+            return;
+        }
         stats.counters.expectations.add(self.wanted.len() as u64);
         for (hosts, begin) in self.met.drain(..) {
             if begin {

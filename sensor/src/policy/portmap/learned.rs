@@ -207,6 +207,10 @@ impl Learned {
                 None => self.unwanted.push(expectation),
             }
         }
+        // After every frame: mostly, there is nothing to tell.
+        if self.wanted.is_empty() && self.unwanted.is_empty() {
+            return;
+        }
         stats.counters.expectations.add(self.wanted.len() as u64);
         self.unwanted.drain(..).for_each(|expectation| gate.unexpect(expectation));
         self.wanted.drain(..).for_each(|expectation| gate.expect(expectation));
