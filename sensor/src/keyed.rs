@@ -79,10 +79,15 @@ impl Hasher for Sum<'_> {
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| self.word(u64::from_le_bytes(*word)));
-        if !rest.is_empty() {
-            let mut word = [0; 8];
-            word.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
-            self.word(u64::from_le_bytes(word));
+        match rest {
+            [] => {}
+            // An IPv4 address: a word that is put together byte by byte is not there at once.
+            &[a, b, c, d] => self.word(u32::from_le_bytes([a, b, c, d]).into()),
+            _ => {
+                let mut word = [0; 8];
+                word.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+                self.word(u64::from_le_bytes(word));
+            }
         }
     }
 
