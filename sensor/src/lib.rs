@@ -84,7 +84,7 @@
 //! |---|---|
 //! | [`keyed`] | the hash of every table of the worker whose keys come from the wire: a multiplication per word, and no chosen collisions |
 //! | the index of connections | a line of memory per look, or two; its size is fixed at the start, and it is never swept or grown |
-//! | a connection | about 750 bytes in its slot; TCP's state, half as much again, is beside it. What is about to expire is fetched ahead of its turn |
+//! | a connection | 640 bytes in its slot; TCP's state (560) and a long session's analyzer are beside it. What is to expire is fetched ahead |
 //! | a judgement of `check_hot` | once per connection and moment, then a bit of [`flow::Marks`] |
 //! | a memory of policy | one look per event: an index entry, and an entry of at most 256 bytes |
 //! | a message to the collector | 480 bytes, written into a slot of the queue; words are put together by sinks, names are lent from the settings |

@@ -18,18 +18,31 @@ use crate::config::{PortSpec, Settings};
 use crate::flow::EndpointState;
 use crate::flow::key::{FlowKey, Transport};
 use crate::record::{Fact, Message};
+use crate::time::Timestamp;
 
 /// What a worker has told lately.
 #[derive(Debug)]
 pub(super) struct Contacts {
-    told: Memory<(IpAddr, IpAddr, u16, Kind), ()>,
+    /// By who contacts whom on which port; what was told of them, until when.
+    told: Memory<(IpAddr, IpAddr, u16), [Timestamp; KINDS]>,
     keep: Duration,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     Contact { transport: Transport, established: bool },
     PortmapperCall,
+}
+
+const KINDS: usize = 5;
+
+impl Kind {
+    fn place(self) -> usize {
+        match self {
+            Kind::Contact { transport, established } => transport as usize * 2 + usize::from(established),
+            Kind::PortmapperCall => KINDS - 1,
+        }
+    }
 }
 
 impl Contacts {
@@ -68,9 +81,13 @@ impl Policy {
         let contact = Contact::new(&seen.conn.id.key, reverse);
         // An FTP data connection goes where both sides agreed that it goes: the manual takes it for an allowed service.
         let expected = seen.conn.service == Some(Service::FtpData);
-        if expected || !self.is_news(seen, contact, Kind::Contact { transport: contact.transport, established }) {
-            return;
+        let kind = Kind::Contact { transport: contact.transport, established };
+        if !expected && self.are_news(seen, contact, [kind]) == [true] {
+            self.tell_contact(seen, contact, established, reverse);
         }
+    }
+
+    fn tell_contact(&self, seen: &Seen<'_>, contact: Contact, established: bool, reverse: bool) {
         if !self.is_no_scan(contact, established) {
             let outbound = self.is_local_addr(contact.source);
             let fact = Fact::PeerContacted { id: seen.conn.id, reverse, outbound };
@@ -92,12 +109,19 @@ impl Policy {
         if !once(seen.conn, if answered { judged::ANSWERED_CALL } else { judged::FAILED_CALL }) {
             return;
         }
-        if seen.conn.id.key.transport == Transport::Udp {
-            self.check_scan(seen, answered, false);
-        }
         let contact = Contact::new(&seen.conn.id.key, false);
-        let trusted = self.sets.suppress_scan_checks || self.sets.RPC_okay_nets.contains(contact.source);
-        if !trusted && self.is_news(seen, contact, Kind::PortmapperCall) {
+        let is_call = if contact.transport == Transport::Udp {
+            let kind = Kind::Contact { transport: contact.transport, established: answered };
+            let [is_contact, is_call] = self.are_news(seen, contact, [kind, Kind::PortmapperCall]);
+            if is_contact {
+                self.tell_contact(seen, contact, answered, false);
+            }
+            is_call
+        } else {
+            self.are_news(seen, contact, [Kind::PortmapperCall]) == [true]
+        };
+        let trusted = || self.sets.suppress_scan_checks || self.sets.RPC_okay_nets.contains(contact.source);
+        if is_call && !trusted() {
             self.outbox.push(Message::fact(seen.now, Fact::PortmapperAsked { id: seen.conn.id }));
         }
     }
@@ -120,13 +144,18 @@ impl Policy {
             || sets.skip_dest_server_ports.any(peer, is_service)
     }
 
-    fn is_news(&mut self, seen: &Seen<'_>, contact: Contact, kind: Kind) -> bool {
-        let key = (contact.source, contact.peer, contact.port, kind);
-        let contacts = &mut self.contacts;
-        if contacts.told.get(seen.now, &key).is_some() {
-            return false;
-        }
-        contacts.told.put(seen.now, key, (), contacts.keep);
-        true
+    /// Which of these were not told lately; from now on, they were. One look for all of them: every flow to a portmapper asks.
+    fn are_news<const N: usize>(&mut self, seen: &Seen<'_>, contact: Contact, kinds: [Kind; N]) -> [bool; N] {
+        let Contacts { told, keep } = &mut self.contacts;
+        let key = (contact.source, contact.peer, contact.port);
+        let told = told.renew(seen.now, key, *keep, || [Timestamp::ZERO; KINDS]);
+        kinds.map(|kind| {
+            let Some(until) = told.get_mut(kind.place()) else { return false };
+            let is_news = *until <= seen.now;
+            if is_news {
+                *until = seen.now + *keep;
+            }
+            is_news
+        })
     }
 }
