@@ -106,6 +106,7 @@ impl<P: Program> Session<P> {
 
 thread_local! {
     /// What connections that are over have left.
+    #[expect(clippy::vec_box, reason = "it is the box that is lent")]
     static SPARE: RefCell<Vec<Box<Streams>>> = const { RefCell::new(Vec::new()) };
 }
 
