@@ -1,5 +1,6 @@
 //! The one thread that sees all shards: it takes what the workers tell, runs what counts across them, and writes.
 
+mod health;
 mod merge;
 mod services;
 
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use health::Health;
 use merge::Merge;
 use services::LearnedServices;
 
@@ -52,6 +54,7 @@ pub struct Collector {
     merge: Merge,
     services: LearnedServices,
     detectors: Vec<Box<dyn Detector>>,
+    health: Health,
     raised: Vec<Record>,
     sinks: Sinks,
     traces: Traces,
@@ -110,6 +113,7 @@ impl Collector {
                 Box::new(Guessing::new(settings, sets)),
                 Box::new(Scans::new(settings, sets)),
             ],
+            health: Health::new(settings),
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,
             traces: Traces::new(&settings.record)?,
@@ -151,6 +155,7 @@ impl Collector {
             }
             if flushed.elapsed() >= FLUSH {
                 flushed = Instant::now();
+                self.look_at_health();
                 self.sinks.tick(self.clock());
                 self.traces.flush();
             }
@@ -194,11 +199,24 @@ impl Collector {
                 self.collected.facts += 1;
                 self.services.learn(message.at, &fact);
                 self.detectors.iter_mut().for_each(|detector| detector.on_fact(message.at, &fact, &mut self.raised));
-                let mut raised = std::mem::take(&mut self.raised);
-                self.collected.raised += raised.len() as u64;
-                raised.drain(..).for_each(|record| self.write(message.at, record));
-                self.raised = raised;
+                self.write_raised(message.at);
             }
+        }
+    }
+
+    fn write_raised(&mut self, at: Timestamp) {
+        let mut raised = std::mem::take(&mut self.raised);
+        self.collected.raised += raised.len() as u64;
+        raised.drain(..).for_each(|record| self.write(at, record));
+        self.raised = raised;
+    }
+
+    /// Live: the sensor says of itself what is due.
+    fn look_at_health(&mut self) {
+        if self.order == Order::Arrival {
+            let now = self.clock();
+            self.health.look(now, &self.inboxes, &mut self.raised);
+            self.write_raised(now);
         }
     }
 
@@ -226,6 +244,10 @@ impl Collector {
     fn finish(mut self) -> Collected {
         while let Some(message) = self.merge.next_before(Timestamp::NEVER) {
             self.take(message);
+        }
+        if self.order == Order::PacketTime {
+            self.health.conclude(&self.inboxes, &mut self.raised);
+            self.write_raised(self.now);
         }
         let sum = |count: fn(&Inbox) -> u64| self.inboxes.iter().map(count).sum();
         Collected {
@@ -286,12 +308,14 @@ mod tests {
         sender.push(Message::record(samples::AT, Box::new(samples::notice())));
         sender.push(Message::record(samples::AT, samples::weird()));
         sender.push(Message::record(samples::AT, samples::respond()));
+        sender.push(Message::record(samples::AT, Box::new(samples::stats())));
+        sender.push(Message::record(samples::AT, samples::capture_loss()));
         sender.push(Message::record(samples::AT, Box::new(samples::event())));
         sender.push(Message::fact(samples::AT, Fact::ServiceLearned { server, port: 3344, transport, program, name }));
         drop(sender);
         let collected = collector.start().unwrap().join().unwrap();
 
-        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (10, 10, 1, 0));
+        assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (12, 12, 1, 0));
         assert!(LogName::ALL.iter().all(|log| collected.tally.written(*log) == 1 && collected.tally.lost(*log) == 0));
         assert_eq!(collected.notices, BTreeMap::from([("SensitivePortmapperAccess", 1)]));
         assert_eq!(read(&dir, "events.json").len(), 1);

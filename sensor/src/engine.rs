@@ -156,7 +156,7 @@ impl<S: Source> Finished<S> {
     fn counters(&self) -> BTreeMap<&'static str, u64> {
         let mut sums = BTreeMap::from([("detectors_forgotten", self.collected.forgotten)]);
         for (name, number) in self.stats.iter().flat_map(|stats| stats.counters.snapshot()) {
-            if !matches!(name, "clock_nanos" | "connections_open" | "buffered_bytes") {
+            if !matches!(name, "began_nanos" | "clock_nanos" | "connections_open" | "buffered_bytes") {
                 *sums.entry(name).or_default() += number;
             }
         }

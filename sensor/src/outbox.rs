@@ -98,6 +98,17 @@ impl Inbox {
         Timestamp::from_nanos(self.stats.counters.clock_nanos.get())
     }
 
+    /// The time of the worker's first frame; zero if there was none.
+    pub fn began(&self) -> Timestamp {
+        Timestamp::from_nanos(self.stats.counters.began_nanos.get())
+    }
+
+    /// What the worker has counted, and what became of its messages.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let messages = [("messages", self.offered()), ("messages_lost", self.lost())];
+        self.stats.counters.snapshot().into_iter().chain(messages)
+    }
+
     /// How many messages are there now.
     pub fn waiting(&self) -> usize {
         self.shared.queue.len()

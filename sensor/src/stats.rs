@@ -79,6 +79,10 @@ counters! {
         frames,
         /// Their bytes.
         bytes,
+        /// Frames that the source has lost on their way to the worker; up to a second old.
+        frames_lost,
+        /// The packet time of the first frame, in nanoseconds.
+        began_nanos,
         /// The newest packet time seen, in nanoseconds.
         clock_nanos,
         /// Frames that belonged to another shard: steering is broken if this is not 0.
@@ -87,6 +91,14 @@ counters! {
         connections_opened,
         /// Connections that gave way to newer ones because the table was full.
         connections_evicted,
+        /// TCP connections that ended, with both sides seen.
+        connections_two_sided,
+        /// TCP connections that ended, of which only one side was seen, though it heard from the other.
+        connections_one_sided,
+        /// Acknowledgements of data, where all of it is wanted.
+        acks,
+        /// Those of them that covered bytes which were not seen.
+        gaps,
         /// Connections in the table now.
         connections_open,
         /// Bytes that connections keep back now.

@@ -66,6 +66,14 @@ pub fn cpu_time() -> Duration {
     of(usage.user_time()).saturating_add(of(usage.system_time()))
 }
 
+/// Memory of the whole process that is in use now, in bytes; 0 if the kernel does not say.
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
+}
+
 /// Keeps the calling thread on one CPU.
 ///
 /// # Errors

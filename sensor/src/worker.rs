@@ -8,9 +8,12 @@ use crate::capture::{Source, Wait};
 use crate::event::Handler;
 use crate::flow::shard::Shard;
 use crate::stats::WorkerStats;
+use crate::time::Timestamp;
 
 /// How long a worker sleeps at most: timers of quiet connections are never later than this.
 const NAP: Duration = Duration::from_millis(100);
+/// How often the source is asked what it has lost: that costs a system call.
+const ASK_LOSSES: Duration = Duration::from_secs(1);
 
 /// One worker: a source, and the shard of the connections that only it touches.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ impl<S: Source, H: Handler> Worker<S, H> {
     /// Works until the source ends, or until `stop` is set and nothing waits any more. Gives the source back: it is closed only
     /// after the kernel program has been detached.
     pub fn run(mut self, stop: &AtomicBool) -> S {
+        let mut asked = Timestamp::ZERO;
         loop {
             let stopping = stop.load(Ordering::Relaxed);
             if stopping {
@@ -35,6 +39,10 @@ impl<S: Source, H: Handler> Worker<S, H> {
             let shard = &mut self.shard;
             let frames = self.source.drain(&mut |frame, gate| shard.on_frame(frame, gate));
             self.tick();
+            if self.source.now().since(asked) >= ASK_LOSSES {
+                asked = self.source.now();
+                self.count_losses();
+            }
             if frames > 0 {
                 continue;
             }
@@ -45,7 +53,12 @@ impl<S: Source, H: Handler> Worker<S, H> {
         let now = self.source.now();
         self.shard.close_all(now, self.source.gate());
         self.tick();
+        self.count_losses();
         self.source
+    }
+
+    fn count_losses(&self) {
+        self.stats.counters.frames_lost.set(self.source.losses().total());
     }
 
     fn tick(&mut self) {

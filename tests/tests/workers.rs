@@ -45,6 +45,23 @@ fn many_cases_in_one_capture_give_the_same_records_with_any_number_of_workers() 
     }
 }
 
+#[test]
+fn any_number_of_workers_judges_a_capture_alike() {
+    let mut cases: Vec<Case> = case::all().into_iter().filter(is_of_one_pair).collect();
+    cases.truncate(usize::from(u8::MAX));
+    let mixed = mixed(&cases);
+    let judged = |workers| {
+        let mut logs = read(&mixed, &["health.judge_captures = true".to_owned()], workers);
+        logs.retain(|log, _| log == "capture_loss.log");
+        logs
+    };
+    let one = judged(1);
+    assert_eq!(one.values().map(Vec::len).sum::<usize>(), 1, "{one:?}");
+    for workers in [2, 3] {
+        assert_same("all cases", workers, &one, &judged(workers));
+    }
+}
+
 fn is_of_one_pair(case: &Case) -> bool {
     case.name != OF_SEVERAL_SERVERS && !OF_THIRD_HOSTS.contains(&case.name.as_str())
 }

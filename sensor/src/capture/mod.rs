@@ -100,6 +100,12 @@ pub struct Losses {
 }
 
 impl Losses {
+    /// All of them.
+    pub const fn total(self) -> u64 {
+        let rings = self.fill_ring_empty.saturating_add(self.rx_ring_full);
+        rings.saturating_add(self.invalid_descriptors).saturating_add(self.socket_full)
+    }
+
     /// The losses of two sources together.
     #[must_use]
     pub const fn plus(self, other: Losses) -> Losses {

@@ -1,6 +1,7 @@
 //! Everything a user can set: settings, limits, ports, the manual's policy sets.
 
 mod counting;
+mod health;
 mod layers;
 pub mod limits;
 mod login;
@@ -14,6 +15,7 @@ mod ssh;
 mod timeouts;
 
 pub use counting::{AccountSettings, ScanSettings};
+pub use health::HealthSettings;
 pub use login::LoginSettings;
 pub use output::{OutputFormat, OutputSettings, PasswordOutput, RecordSettings};
 pub use portmap::PortmapSettings;

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::counting::{AccountSettings, ScanSettings};
+use super::health::HealthSettings;
 use super::limits::Limits;
 use super::login::LoginSettings;
 use super::output::{OutputSettings, RecordSettings};
@@ -56,6 +57,8 @@ pub struct Settings {
     pub output: OutputSettings,
     /// Packets that are kept.
     pub record: RecordSettings,
+    /// What the sensor says of itself.
+    pub health: HealthSettings,
     /// Changes to the manual's named sets.
     pub policy: PolicyChanges,
     /// How long the flow layer waits for what.

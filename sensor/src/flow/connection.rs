@@ -16,6 +16,7 @@ use crate::capture::Bypassed;
 use crate::config::seconds;
 use crate::event::ConnectionEvent;
 use crate::packet::{Datagram, Ip, Segment};
+use crate::stats::WorkerCounters;
 use crate::time::Timestamp;
 
 /// A connection.
@@ -170,8 +171,20 @@ impl Connection {
         });
         let kept_out = self.subject.end_bypass(shared);
         self.account(kept_out);
+        self.count_sides(&shared.stats.counters);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
         shared.budget().settle(&mut self.account, 0);
+    }
+
+    /// Counts of how many sides it was seen. A side that sends data or acknowledgements has heard from the other.
+    fn count_sides(&self, counters: &WorkerCounters) {
+        let conn = &self.subject.conn;
+        let both = conn.orig.packets > 0 && conn.resp.packets > 0;
+        if self.tcp.is_some() && both {
+            counters.connections_two_sided.inc();
+        } else if self.tcp.is_some() && b"AaDd".iter().any(|letter| conn.history.contains(*letter)) {
+            counters.connections_one_sided.inc();
+        }
     }
 
     /// Whether a bypass has kept anything out since somebody last looked.

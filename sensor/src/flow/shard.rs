@@ -119,6 +119,9 @@ impl<H: Handler> Shard<H> {
 
     /// Processes one frame.
     pub fn on_frame(&mut self, frame: Frame<'_>, gate: &mut dyn Gate) {
+        if self.stats.counters.frames.get() == 0 {
+            self.stats.counters.began_nanos.set(frame.at.as_nanos());
+        }
         self.stats.counters.frames.inc();
         self.stats.counters.bytes.add(frame.wire_len as u64);
         if let (Some(hash), Some((index, of))) = (frame.hash, self.place)

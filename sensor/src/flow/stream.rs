@@ -142,6 +142,11 @@ impl Stream {
         }
     }
 
+    /// Whether an acknowledgement of everything below `ack` is the first of some of it.
+    pub fn is_news(&self, ack: u64) -> bool {
+        !self.ended && ack > self.acked
+    }
+
     /// Whether bytes below `end` are still missing.
     pub fn is_pending(&self, end: u64) -> bool {
         !self.ended && self.next < end

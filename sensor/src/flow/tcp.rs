@@ -357,11 +357,15 @@ impl Tcp {
         let closing = |side: &Side| side.fins > 0 || side.rsts > 0;
         let filtered = self.sparse && (closing(&self.orig) || closing(&self.resp));
         let reported = self.reports_gaps(&subject.conn);
+        let counted = reported && !partial && !self.sparse;
         let side = self.side_mut(dir);
         let ack = if side.fins > 0 && ack >= side.fin_seq { side.fin_seq - 1 } else { ack };
         if partial && ack <= 2 && side.stream.next() <= ack {
             // The numbering of a connection that was picked up in the middle begins with a guess.
             return;
+        }
+        if counted {
+            side.count_ack(ack, &shared.stats.counters);
         }
         let mut pool = std::mem::take(shared.pool);
         if filtered && side.stream.next() == 1 {

@@ -1,6 +1,7 @@
 //! The manual's "standard script": events in, notices, annotations, log records and verdicts out. One function per event, under its name.
 
 mod accounts;
+mod capture_loss;
 mod conn;
 mod ftp;
 mod guessing;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+pub use capture_loss::{CaptureLoss, Evidence, PEER};
 pub use ftp::{EXPECTED_BYTES, Neighbours};
 pub use guessing::Guessing;
 pub use memory::ENTRY_BYTES;

@@ -120,6 +120,12 @@ notes! {
     PortmapperSweep {};
     /// An SSH connection with a version or an algorithm that is too old.
     SSH_WeakAlgorithm { suppress: DAY, once: true };
+    /// The sensor is not shown much of what crosses the network.
+    Too_Much_Loss { name: "CaptureLoss::Too_Much_Loss" };
+    /// Of most connections, the sensor is shown one direction only.
+    One_Direction_Only { name: "CaptureLoss::One_Direction_Only", suppress: DAY };
+    /// The sensor is shown nothing at all.
+    Too_Little_Traffic { name: "CaptureLoss::Too_Little_Traffic", suppress: DAY };
     /// A weird whose action asks for it.
     WeirdActivity { suppress: Some(0) };
     /// A retransmission carried other bytes.

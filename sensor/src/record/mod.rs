@@ -2,6 +2,7 @@
 
 mod annotation;
 mod define;
+mod health;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod sinks;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use annotation::{Annotation, Annotations, ProgramName, Spoken};
 pub use define::{Column, Log};
+pub use health::{CaptureLossRecord, StatsRecord};
 pub use uid::Uid;
 pub use value::Value;
 
@@ -247,6 +249,8 @@ define::logs! {
     Notice(Box<NoticeRecord>),
     Weird(WeirdRecord),
     Respond(RespondRecord),
+    Stats(Box<StatsRecord>),
+    CaptureLoss(CaptureLossRecord),
     Event(Box<EventRecord>),
 }
 

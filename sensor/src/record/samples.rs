@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Annotations, ConnId, ConnRecord, EventRecord, FtpRecord, LoginRecord, Mapping, NoticeRecord, PortmapRecord,
-    RespondRecord, SshRecord, Uid, Value, WeirdRecord,
+    Annotations, CaptureLossRecord, ConnId, ConnRecord, EventRecord, FtpRecord, LoginRecord, Mapping, NoticeRecord,
+    PortmapRecord, RespondRecord, SshRecord, StatsRecord, Uid, Value, WeirdRecord,
 };
 use crate::flow::History;
 use crate::flow::key::{FlowKey, Transport};
@@ -196,6 +196,34 @@ pub fn respond() -> RespondRecord {
         interface: Some(Text::from("eth1")),
         delay: Some(Duration::from_micros(120)),
     }
+}
+
+pub fn stats() -> StatsRecord {
+    StatsRecord {
+        ts: AT,
+        peer: "portreeve",
+        mem: 40,
+        pkts_proc: 1000,
+        bytes_recv: 90_000,
+        pkts_dropped: 0,
+        conns: 12,
+        active_conns: 3,
+        evicted_conns: 0,
+        buffered_bytes: 512,
+        messages: 30,
+        messages_lost: 0,
+        notices_suppressed: 1,
+        weirds_suppressed: 2,
+        accounts_tried: 4,
+        responses_dropped: 0,
+        analyzer_panics: 0,
+        policy_forgotten: 0,
+    }
+}
+
+pub fn capture_loss() -> CaptureLossRecord {
+    let ts_delta = Duration::from_secs(900);
+    CaptureLossRecord { ts: AT, ts_delta, peer: "portreeve", gaps: 1, acks: 8, percent_lost: 12.5 }
 }
 
 pub fn event() -> EventRecord {

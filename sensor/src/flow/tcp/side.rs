@@ -3,6 +3,7 @@
 use crate::flow::EndpointState;
 use crate::flow::stream::Stream;
 use crate::respond::Sent;
+use crate::stats::WorkerCounters;
 use crate::time::Timestamp;
 
 /// One side. Numbers are relative to its SYN, and do not wrap.
@@ -111,6 +112,14 @@ impl Side {
         self.isn = ack.wrapping_sub(1);
         self.last = 0;
         self.acked = 0;
+    }
+
+    /// Counts an acknowledgement of its data, and whether that was seen: by this, loss in front of the sensor is known.
+    pub fn count_ack(&self, ack: u64, counters: &WorkerCounters) {
+        if self.stream.is_news(ack) {
+            counters.acks.inc();
+            counters.gaps.add(u64::from(self.stream.is_pending(ack)));
+        }
     }
 
     /// A sequence number of this side, as near to the highest one as it can be meant; negative: from before the beginning.

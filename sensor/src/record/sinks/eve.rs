@@ -1,7 +1,7 @@
 //! Suricata's EVE: one JSON object a record, all in one file.
 //!
 //! Connections are `flow`, notices `alert`, weirds `anomaly`. Two things are declared extensions of that schema: the event types
-//! `portmap` (with `rpc` in its standard place), `login` and `respond`, and the object `portreeve`, which has what EVE has no place for.
+//! `portmap` (with `rpc` in its standard place), `login`, `respond` and `capture_loss`, and the object `portreeve`, which has what EVE has no place for.
 
 use super::json::Object;
 use crate::flow::key::Transport;
@@ -24,6 +24,8 @@ pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
         Record::Notice(notice) => alert(&mut object, notice, community_id),
         Record::Weird(weird) => anomaly(&mut object, weird, community_id),
         Record::Respond(response) => respond(&mut object, response, community_id),
+        Record::Stats(stats) => itself(&mut object, stats.ts, "stats", stats),
+        Record::CaptureLoss(loss) => itself(&mut object, loss.ts, "capture_loss", loss),
         Record::Event(_) => {}
     }
     object.end();
@@ -135,6 +137,12 @@ fn respond(object: &mut Object<'_>, response: &RespondRecord, community_id: Opti
     connection(object, &response.id, community_id);
     object.object("respond", |object| own(object, response));
     extension(object, response, &["uid"]);
+}
+
+/// What the sensor says of itself: EVE's `stats`, with our own counters; `capture_loss` is an extension.
+fn itself(object: &mut Object<'_>, ts: Timestamp, event_type: &str, record: &impl Log) {
+    begin(object, ts, event_type);
+    object.object(event_type, |object| own(object, record));
 }
 
 fn ftp(object: &mut Object<'_>, request: &FtpRecord, community_id: Option<&[u8]>) {
@@ -319,13 +327,15 @@ mod tests {
 
     #[test]
     fn every_line_is_json() {
-        let records: [Record; 6] = [
+        let records: [Record; 8] = [
             samples::conn().into(),
             Box::new(samples::login()).into(),
             samples::portmap().into(),
             Box::new(samples::notice()).into(),
             samples::weird().into(),
             Box::new(samples::ssh()).into(),
+            Box::new(samples::stats()).into(),
+            samples::capture_loss().into(),
         ];
         for record in records {
             serde_json::from_str::<serde_json::Value>(&text(record)).unwrap();
