@@ -220,10 +220,22 @@ fn timeless(folder: &Path) -> Logs {
     let stripped = expect::without(&logs, &TIMES);
     keys.into_iter()
         .map(|(log, ends)| {
-            let mut lines: Vec<String> =
-                ends.iter().zip(&stripped[&log]).map(|(ends, line)| format!("{ends} {line}")).collect();
+            let mut lines: Vec<String> = ends
+                .iter()
+                .zip(&stripped[&log])
+                .map(|(ends, line)| format!("{ends} {}", without_seconds(line)))
+                .collect();
             lines.sort();
             (log, lines)
         })
         .collect()
+}
+
+/// A line without the words that say how long a connection has lasted: `1.5s`.
+fn without_seconds(line: &str) -> String {
+    let is_time = |word: &&str| {
+        let seconds = word.strip_suffix('s').and_then(|number| number.split_once('.'));
+        seconds.is_some_and(|(whole, part)| whole.parse::<u64>().is_ok() && part.parse::<u64>().is_ok())
+    };
+    line.split(' ').filter(|word| !is_time(word)).collect::<Vec<_>>().join(" ")
 }
