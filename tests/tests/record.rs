@@ -89,6 +89,24 @@ fn what_was_said_in_a_hot_login_is_kept_without_its_password() {
     assert!(!text.contains("s3cr3t"), "{text}");
 }
 
+/// A client that types what servers print: nobody knows any more who is who, and no notice is given.
+const PLOY: &str = "# A ploy.
+tcp 10.0.0.9:4000 > 10.0.0.1:23
+< login:\\x20
+> Login incorrect\\r\\n
+< Login incorrect\\r\\nlogin:\\x20
+!close
+";
+
+#[test]
+fn a_confused_session_is_recorded_and_says_why() {
+    let Some((logs, files, _folder)) = recorded(PLOY, &[]) else { return };
+    assert!(logs.get("notice.log").is_none_or(Vec::is_empty), "{logs:?}");
+    let transcript = files.iter().find(|file| file.extension().is_some_and(|suffix| suffix == "transcript"));
+    let text = std::fs::read_to_string(transcript.unwrap_or_else(|| panic!("{files:?}"))).unwrap();
+    assert!(text.contains("why=login_confused_possible_login_ploy "), "{text}");
+}
+
 /// The logs and the recorded files of a conversation; nothing where the sensor was not built.
 fn recorded(text: &str, options: &[&str]) -> Option<(Logs, Vec<PathBuf>, tempfile::TempDir)> {
     if !sensor::is_built() {

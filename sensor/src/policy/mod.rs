@@ -168,7 +168,7 @@ impl Policy {
     ) -> Decision {
         let decision = self.notices.decide(seen.now, note, about);
         if decision != Decision::Ignored && note.is_worth_packets() && seen.conn.trace.is_watched() {
-            set_record_packets(seen, note.name());
+            seen.set_record_packets(note.name());
         }
         match decision {
             Decision::Due => {
@@ -177,7 +177,7 @@ impl Policy {
                 let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), &self.scratch);
                 (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
                 record.n = more.n.or(record.n);
-                let recorded = !seen.conn.marks.recorded_because.is_empty();
+                let recorded = self.settings.record.is_on() && !seen.conn.marks.recorded_because.is_empty();
                 record.capture_file = recorded.then(|| self.text(trace::file_name(&seen.conn.id).as_bytes()));
                 self.write_notice(seen.now, note, about, record);
             }
@@ -220,11 +220,13 @@ impl Policy {
     }
 }
 
-/// The manual's `set_record_packets(c, T)`: this connection's packets are worth keeping. The first reason is the one that is told.
-fn set_record_packets(seen: &mut Seen<'_>, why: &'static str) {
-    seen.verdict |= Verdict::RECORD;
-    if seen.conn.marks.recorded_because.is_empty() {
-        seen.conn.marks.recorded_because = why;
+impl Seen<'_> {
+    /// The manual's `set_record_packets(c, T)`: this connection's packets are worth keeping. The first reason is the one that is told.
+    fn set_record_packets(&mut self, why: &'static str) {
+        self.verdict |= Verdict::RECORD;
+        if self.conn.marks.recorded_because.is_empty() {
+            self.conn.marks.recorded_because = why;
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The collector's side: one pcapng file per recorded connection, within the budgets of the settings.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,12 +12,13 @@ use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 
+use super::budget::{Open, Written};
 use super::transcripts::Transcripts;
 use super::{Kept, KeptPacket};
 use crate::capture::Link;
 use crate::config::RecordSettings;
 use crate::error::{Error, Result};
-use crate::record::{ConnId, Uid};
+use crate::record::ConnId;
 use crate::time::Timestamp;
 
 /// What a packet takes in a file besides its bytes, at most, without a comment.
@@ -27,26 +27,9 @@ const BLOCK_BYTES: u64 = 36;
 /// The files under way.
 pub struct Traces {
     settings: RecordSettings,
-    open: HashMap<Uid, Trace>,
+    packets: Open<Trace>,
     transcripts: Transcripts,
     written: Written,
-}
-
-/// What was recorded, for the summary.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize)]
-pub struct Written {
-    /// Files begun.
-    pub files: u64,
-    /// Packets in them.
-    pub packets: u64,
-    /// Lines of transcripts.
-    pub lines: u64,
-    /// Bytes of them all, about.
-    pub bytes: u64,
-    /// Packets left out because a budget was used up.
-    pub over_budget: u64,
-    /// Packets that could not be written.
-    pub failed: u64,
 }
 
 type Pcapng = PcapNgWriter<BufWriter<File>>;
@@ -55,7 +38,6 @@ struct Trace {
     file: Option<Pcapng>,
     link: Link,
     until: Timestamp,
-    room: u64,
 }
 
 /// The name of a connection's file, inside the folder of the settings.
@@ -78,7 +60,7 @@ impl Traces {
         }
         Ok(Traces {
             settings: settings.clone(),
-            open: HashMap::new(),
+            packets: Open::default(),
             transcripts: Transcripts::default(),
             written: Written::default(),
         })
@@ -90,7 +72,7 @@ impl Traces {
             Kept::Packet(packet) => self.packet(packet),
             Kept::Line(line) => self.transcripts.line(line, &self.settings, &mut self.written),
             Kept::End(id) => {
-                self.open.remove(&id.uid);
+                self.packets.end(id.uid);
                 self.transcripts.end(id.uid);
             }
         }
@@ -105,7 +87,7 @@ impl Traces {
     /// Hands what was gathered to the kernel.
     pub fn flush(&mut self) {
         self.written.failed += self.transcripts.flush();
-        for file in self.open.values_mut().filter_map(|trace| trace.file.as_mut()) {
+        for file in self.packets.all().filter_map(|trace| trace.file.as_mut()) {
             if file.get_mut().flush().is_err() {
                 self.written.failed += 1;
             }
@@ -113,54 +95,39 @@ impl Traces {
     }
 
     fn packet(&mut self, packet: &KeptPacket) {
+        let Traces { settings, packets, written, .. } = self;
         let size = packet.bytes.len() as u64 + BLOCK_BYTES;
-        let first = !self.open.contains_key(&packet.id.uid);
-        if first && self.open.len() >= self.settings.connections {
-            self.written.over_budget += 1;
+        let begin = |written: &mut Written| Trace::begin(packet, settings, written);
+        let Some((trace, first)) = packets.admit(packet.id.uid, size, (settings, written), begin) else { return };
+        if trace.link != packet.link || packet.at > trace.until {
+            written.over_budget += 1;
             return;
         }
-        let in_all = self.settings.total_bytes;
-        if self.written.bytes.saturating_add(size) > in_all {
-            self.written.over_budget += 1;
-            return;
-        }
-        if first {
-            let trace = self.begin(packet);
-            self.open.insert(packet.id.uid, trace);
-        }
-        let Some(trace) = self.open.get_mut(&packet.id.uid) else { return };
-        if trace.link != packet.link || packet.at > trace.until || size > trace.room {
-            self.written.over_budget += 1;
-            return;
-        }
-        trace.room -= size;
         match trace.write(packet, comment(packet, first)) {
             Some(()) => {
-                self.written.packets += 1;
-                self.written.bytes += size;
+                written.packets += 1;
+                written.bytes += size;
             }
-            None => self.written.failed += 1,
+            None => written.failed += 1,
         }
     }
+}
 
-    fn begin(&mut self, packet: &KeptPacket) -> Trace {
-        let file = self.create(packet);
+impl Trace {
+    fn begin(packet: &KeptPacket, settings: &RecordSettings, written: &mut Written) -> Self {
+        let file = Trace::create(packet, settings);
         if let Err(why) = &file {
             tracing::warn!("{why}");
         }
-        self.written.files += u64::from(file.is_ok());
-        Trace {
-            file: file.ok(),
-            link: packet.link,
-            until: packet.at + Duration::from_secs(self.settings.seconds),
-            room: self.settings.connection_bytes,
-        }
+        written.files += u64::from(file.is_ok());
+        let until = packet.at + Duration::from_secs(settings.seconds);
+        Trace { file: file.ok(), link: packet.link, until }
     }
 
-    fn create(&self, packet: &KeptPacket) -> Result<Pcapng> {
+    fn create(packet: &KeptPacket, settings: &RecordSettings) -> Result<Pcapng> {
         let name = file_name(&packet.id);
         let wrong = |why: &dyn std::fmt::Display| Error::new(format!("record packets in {name}"), why);
-        let file = create(&self.settings.dir, &name)?;
+        let file = create(&settings.dir, &name)?;
         let mut writer = PcapNgWriter::new(BufWriter::new(file)).map_err(|why| wrong(&why))?;
         let interface = InterfaceDescriptionBlock {
             linktype: data_link(packet.link),
@@ -170,16 +137,7 @@ impl Traces {
         writer.write_pcapng_block(interface).map_err(|why| wrong(&why))?;
         Ok(writer)
     }
-}
 
-/// A new file that only its owner can read.
-pub(super) fn create(dir: &Path, name: &str) -> Result<File> {
-    let path = dir.join(name);
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
-    file.map_err(|why| Error::new(format!("make the record {}", path.display()), why))
-}
-
-impl Trace {
     fn write(&mut self, packet: &KeptPacket, comment: Option<String>) -> Option<()> {
         let options = comment.map(|comment| EnhancedPacketOption::Comment(Cow::Owned(comment)));
         let block = EnhancedPacketBlock {
@@ -191,6 +149,13 @@ impl Trace {
         };
         self.file.as_mut()?.write_pcapng_block(block).ok().map(drop)
     }
+}
+
+/// A new file that only its owner can read.
+pub(super) fn create(dir: &Path, name: &str) -> Result<File> {
+    let path = dir.join(name);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    file.map_err(|why| Error::new(format!("make the record {}", path.display()), why))
 }
 
 /// What is said of a packet in its file: of the first one, why the connection is there.

@@ -12,13 +12,15 @@
 //! While nothing is worth keeping, a packet costs one copy into memory that was taken at the start, and no connection holds more than
 //! two numbers. Without a folder to record to, it costs nothing.
 
+mod budget;
 mod files;
 mod ring;
 mod tracer;
 mod transcriber;
 mod transcripts;
 
-pub use files::{Traces, Written, file_name};
+pub use budget::Written;
+pub use files::{Traces, file_name};
 pub use tracer::{Mark, Tracer};
 pub use transcriber::{LineMark, Transcriber};
 

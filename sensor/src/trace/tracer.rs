@@ -9,6 +9,7 @@ use crate::event::Verdict;
 use crate::flow::Conn;
 use crate::outbox::Outbox;
 use crate::record::Message;
+use crate::time::Timestamp;
 
 /// The first frames of a connection are kept apart from the others, so that its handshake outlives a long session.
 const FIRST: u8 = 4;
@@ -67,11 +68,12 @@ impl Tracer {
     /// Sees a frame after it has been analysed, with its connection.
     pub fn on_frame(&mut self, conn: &mut Conn, frame: &Frame<'_>) {
         if conn.trace.recording {
-            self.tell(conn, frame);
+            self.tell(frame.at, conn, &entry(0, frame, usize::MAX), false);
             return;
         }
         let wanted = conn.verdict.has(Verdict::RECORD);
-        if !wanted && !conn.trace.watched {
+        let unwanted = !conn.trace.watched || conn.verdict.has(Verdict::DO_NOT_RECORD);
+        if unwanted && !wanted {
             return;
         }
         let mark = &mut conn.trace;
@@ -99,19 +101,6 @@ impl Tracer {
         }
     }
 
-    fn tell(&self, conn: &Conn, frame: &Frame<'_>) {
-        let packet = KeptPacket {
-            id: conn.id,
-            why: conn.marks.recorded_because,
-            at: frame.at,
-            link: frame.link,
-            wire_len: frame.wire_len as u32,
-            after_hole: false,
-            bytes: frame.bytes.into(),
-        };
-        self.outbox.push(Message::kept(frame.at, Kept::Packet(packet)));
-    }
-
     /// Tells what is still there of the connection, oldest first.
     fn tell_the_past(&self, conn: &Conn) {
         let mut after_hole = false;
@@ -119,18 +108,22 @@ impl Tracer {
             let (places, cut) = ring.latest_first(latest);
             after_hole |= cut;
             for entry in places.iter().rev().filter_map(|place| ring.get(*place)) {
-                let packet = KeptPacket {
-                    id: conn.id,
-                    why: conn.marks.recorded_because,
-                    at: entry.at,
-                    link: LINKS.get(usize::from(entry.kind)).copied().unwrap_or(Link::Ethernet),
-                    wire_len: entry.full_len,
-                    after_hole: std::mem::take(&mut after_hole),
-                    bytes: entry.bytes.into(),
-                };
-                self.outbox.push(Message::kept(conn.last, Kept::Packet(packet)));
+                self.tell(conn.last, conn, &entry, std::mem::take(&mut after_hole));
             }
         }
+    }
+
+    fn tell(&self, at: Timestamp, conn: &Conn, entry: &Entry<'_>, after_hole: bool) {
+        let packet = KeptPacket {
+            id: conn.id,
+            why: conn.marks.recorded_because,
+            at: entry.at,
+            link: LINKS.get(usize::from(entry.kind)).copied().unwrap_or(Link::Ethernet),
+            wire_len: entry.full_len,
+            after_hole,
+            bytes: entry.bytes.into(),
+        };
+        self.outbox.push(Message::kept(at, Kept::Packet(packet)));
     }
 }
 
@@ -151,7 +144,6 @@ mod tests {
     use crate::flow::key::Transport;
     use crate::outbox::{Inbox, WhenFull, outbox};
     use crate::record::Content;
-    use crate::time::Timestamp;
 
     /// A tracer with this much memory, and what it tells.
     fn tracer(ring_bytes: usize) -> (Tracer, Inbox) {
@@ -210,6 +202,19 @@ mod tests {
         conn.verdict |= Verdict::RECORD;
         tracer.on_close(&conn);
         assert_eq!(told(&inbox), "abcd!klmnopqrstuvwxyz.");
+    }
+
+    #[test]
+    fn what_policy_does_not_want_takes_no_memory_until_it_does() {
+        let (mut tracer, inbox) = tracer(1 << 16);
+        let mut conn = crate::analyzers::testing::conn(Transport::Tcp);
+        conn.trace = tracer.mark(Some(Service::Telnet));
+        talk(&mut tracer, &mut conn, "ab");
+        conn.verdict |= Verdict::DO_NOT_RECORD;
+        talk(&mut tracer, &mut conn, "cd");
+        conn.verdict |= Verdict::RECORD;
+        talk(&mut tracer, &mut conn, "ef");
+        assert_eq!(told(&inbox), "abef");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::conn_number;
 use super::edit::{Edits, is_edited};
 use super::session::{NAME_BYTES, kept, session, session_mut};
+use crate::event::LoginState;
 use crate::event::login::LoginAttempt;
-use crate::event::{LoginState, Verdict};
 use crate::flow::Annotation;
 use crate::policy::ids::{Sensitivity, has};
 use crate::policy::notice::About;
@@ -88,7 +88,7 @@ impl Policy {
         self.append_addl(seen.conn, Annotation::Text(annotation));
         if info.hot_id.is_some() {
             seen.conn.hot += 1;
-            seen.verdict |= Verdict::RECORD;
+            seen.set_record_packets(Note::SensitiveLogin.name());
         }
         if info.forbidden {
             self.forbidden(seen, confused);

@@ -80,7 +80,7 @@ impl Policy {
         self.check_hot(seen, Moment::ApplEstablished);
         self.append_addl(seen.conn, Annotation::Words("<confused>"));
         self.conn_weird(seen, weird_name(msg), if secret { b"" } else { line });
-        seen.verdict |= Verdict::RECORD;
+        seen.set_record_packets(weird_name(msg));
     }
 
     pub(super) fn login_confused_text(&mut self, seen: &mut Seen<'_>, line: &[u8], secret: bool) {
@@ -92,7 +92,7 @@ impl Policy {
         let user = if secret { self.name_alone(hot_id) } else { line.to_vec() };
         self.edit_and_check_user(seen, Name { text: &user, secret: false }, Light::Confused, (b"confused/", b""));
         self.sensitive_login(seen, b"", 4);
-        seen.verdict |= Verdict::RECORD;
+        seen.set_record_packets(Note::SensitiveLogin.name());
     }
 
     pub(super) fn authentication_skipped(&mut self, seen: &mut Seen<'_>) {

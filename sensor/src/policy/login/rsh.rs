@@ -3,7 +3,6 @@
 use super::conn_number;
 use super::keystrokes::number;
 use super::session::session_mut;
-use crate::event::Verdict;
 use crate::policy::notice::{About, Decision};
 use crate::policy::password::HIDDEN;
 use crate::policy::{Note, Policy, Seen};
@@ -62,7 +61,7 @@ impl Policy {
         });
         if decision != Decision::Suppressed {
             seen.conn.hot += 1;
-            seen.verdict |= Verdict::RECORD;
+            seen.set_record_packets(note.name());
         }
     }
 }

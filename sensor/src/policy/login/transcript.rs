@@ -13,12 +13,13 @@ impl Policy {
             LoginEvent::LoginOutputLine { line, secret } => (Direction::FromResp, line, secret),
             _ => return,
         };
+        let Some(mut transcriber) = self.transcriber.take() else { return };
         let hidden = secret.then(|| self.password(line));
-        let Some(transcriber) = &mut self.transcriber else { return };
         let shown = hidden.as_ref().map_or(line, |hidden| hidden.as_bytes());
         let mut mark = session_mut(seen.conn).transcript;
         transcriber.on_line(seen.now, seen.conn, &mut mark, direction, shown);
         session_mut(seen.conn).transcript = mark;
+        self.transcriber = Some(transcriber);
     }
 
     /// The session is over; its last line may have been what made it hot.

@@ -2,7 +2,6 @@
 
 use super::conn_number;
 use super::session::session_mut;
-use crate::event::Verdict;
 use crate::policy::notice::About;
 use crate::policy::{Note, Policy, Seen};
 
@@ -36,7 +35,7 @@ impl Policy {
     /// The manual's `hot_login`.
     pub(super) fn hot_login(&mut self, seen: &mut Seen<'_>, number: u16, what: impl FnOnce(&mut Vec<u8>)) {
         seen.conn.hot += 1;
-        seen.verdict |= Verdict::RECORD;
+        seen.set_record_packets(Note::SensitiveLogin.name());
         let about = About::pair(&seen.conn.id, (conn_number(seen.conn), number.into()));
         let user = self.session_user(seen);
         let _ = self.notice_of_user(seen, Note::SensitiveLogin, about, user, |words, conn, out| {
