@@ -1,6 +1,5 @@
 //! Attempts to use an account: the manual's `account_tried` and `login_successful`. They are told to where those of all connections meet.
 
-use super::memory::{hash_of, keys};
 use super::password::HIDDEN;
 use super::{Policy, Seen, ids};
 use crate::record::{Fact, Message, Tried};
@@ -9,8 +8,8 @@ use crate::text::Text;
 impl Policy {
     /// Somebody has tried an account with a password (guests are welcome, and are not counted).
     pub(super) fn account_tried(&mut self, seen: &mut Seen<'_>, user: &[u8], password: &[u8]) {
-        let digest = hash_of(keys(self.settings.seed), password);
-        self.tell_attempt(seen, self.account(user), Tried::Password(digest), self.password(password));
+        let tried = Tried::Password(self.digest(password));
+        self.tell_attempt(seen, self.account(user), tried, self.password(password));
     }
 
     /// Somebody has tried some account of an encrypted service in vain, for the so manieth time on this connection.

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use super::notice::{About, Decision, Note, Notices};
-use super::words;
+use super::notice::{About, Note, Notices};
+use super::words::put;
 use crate::config::Settings;
 use crate::record::{CaptureLossRecord, Record};
 use crate::time::Timestamp;
@@ -35,17 +35,12 @@ pub struct Evidence {
 pub struct CaptureLoss {
     notices: Notices,
     too_much: f64,
-    text_bytes: usize,
 }
 
 impl CaptureLoss {
     /// Nothing judged yet.
     pub fn new(settings: &Settings) -> Self {
-        CaptureLoss {
-            notices: Notices::new(settings),
-            too_much: settings.health.too_much_loss_percent as f64,
-            text_bytes: settings.limits.text_bytes,
-        }
+        CaptureLoss { notices: Notices::new(settings), too_much: settings.health.too_much_loss_percent as f64 }
     }
 
     /// Judges the time of length `over` that ends `at`: a line, and what a person should hear of.
@@ -80,10 +75,8 @@ impl CaptureLoss {
     }
 
     fn tell(&mut self, at: Timestamp, note: Note, what: std::fmt::Arguments<'_>, raised: &mut Vec<Record>) {
-        if self.notices.decide(at, note, About::default()) == Decision::Due {
-            let msg = words::text(what, self.text_bytes);
-            raised.push(Record::Notice(self.notices.record(at, note, None, msg.as_bytes())));
-        }
+        let notice = self.notices.due(at, note, About::default(), None, |out| put(out, what));
+        raised.extend(notice.map(Record::Notice));
     }
 }
 

@@ -101,9 +101,8 @@ impl Policy {
 
     /// The manual's `log_hot_conn`.
     pub(super) fn log_hot_conn(&mut self, seen: &mut Seen<'_>) {
-        let uid = seen.conn.id.uid.0;
-        let said = (uid as u64 ^ (uid >> 64) as u64, u64::from(seen.conn.hot));
-        let _ = self.notice(seen, Note::SensitiveConnection, About::pair(&seen.conn.id, said), |words, conn, out| {
+        let about = About::connection(&seen.conn.id, seen.conn.hot.into());
+        let _ = self.notice(seen, Note::SensitiveConnection, about, |words, conn, out| {
             out.extend_from_slice(b"hot: ");
             words.full_id_string(out, conn);
             None

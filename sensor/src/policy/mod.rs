@@ -41,6 +41,7 @@ pub use tally::Tally;
 
 use self::ftp::ExpectedData;
 use self::login::LoginPolicy;
+use self::memory::{hash_of, keys};
 use self::notice::{About, Decision, More, Notices};
 use self::portmap::PortmapState;
 use self::scan::Contacts;
@@ -213,6 +214,11 @@ impl Policy {
 
     fn is_local_addr(&self, addr: IpAddr) -> bool {
         self.settings.site.local_nets.iter().any(|net: &IpNet| net.contains(&addr))
+    }
+
+    /// A number for something from the wire, by which notices about it are told apart. Nobody can choose two with the same.
+    fn digest(&self, what: &[u8]) -> u64 {
+        hash_of(keys(self.settings.seed), what)
     }
 
     fn text(&self, bytes: &[u8]) -> Text {

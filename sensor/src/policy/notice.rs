@@ -183,6 +183,12 @@ impl About {
     pub fn pair(id: &ConnId, detail: (u64, u64)) -> Self {
         About { src: Some(id.key.orig_h), dst: Some(id.key.resp_h), detail }
     }
+
+    /// Something on this connection, and on no other between its hosts.
+    pub fn connection(id: &ConnId, detail: u64) -> Self {
+        let uid = id.uid.0;
+        About::pair(id, (uid as u64 ^ (uid >> 64) as u64, detail))
+    }
 }
 
 /// What a notice may tell besides its text.
@@ -215,6 +221,8 @@ pub struct Notices {
     written: Memory<(Note, About), ()>,
     kinds: Vec<State>,
     text_bytes: usize,
+    /// Where its text is put together.
+    scratch: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -251,7 +259,28 @@ impl Notices {
             written: Memory::new(settings.limits.notices_remembered, settings.seed),
             kinds: Note::ALL.iter().map(state).collect(),
             text_bytes: settings.limits.text_bytes,
+            scratch: Vec::new(),
         }
+    }
+
+    /// A notice that is no handler's of a connection, if it is due. `words` puts its text together.
+    pub fn due(
+        &mut self,
+        at: Timestamp,
+        note: Note,
+        about: About,
+        id: Option<&ConnId>,
+        words: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<Box<NoticeRecord>> {
+        if self.decide(at, note, about) != Decision::Due {
+            return None;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        words(&mut scratch);
+        let record = self.record(at, note, id, &scratch);
+        self.scratch = scratch;
+        Some(record)
     }
 
     /// Whether this notice is to be written; remembers that it was. Costs a lookup and no allocation.

@@ -21,8 +21,7 @@ impl Policy {
         if note == Note::TerminatingConnection && self.responds {
             seen.verdict |= Verdict::TERMINATE;
         }
-        let uid = seen.conn.id.uid.0;
-        let about = About::pair(&seen.conn.id, (uid as u64, (uid >> 64) as u64));
+        let about = About::connection(&seen.conn.id, 0);
         let _ = self.notice(seen, note, about, |words, conn, out| {
             out.extend_from_slice(doing.as_bytes());
             words.full_id_string(out, conn);

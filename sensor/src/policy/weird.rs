@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::memory::Memory;
-use super::notice::{About, Decision};
+use super::notice::About;
 use super::words::{Words, put};
 use super::{Note, Policy, Seen};
 use crate::config::Settings;
@@ -131,15 +131,17 @@ impl Policy {
         let (name, _) = weird;
         let action = listed.unwrap_or(WeirdAction::NoticeAlways);
         let first = self.weird_notice_is_due(now, subject, name, action);
-        if !first || self.notices.decide(now, Note::WeirdActivity, About::default()) != Decision::Due {
+        if !first {
             return;
         }
-        self.scratch.clear();
-        if listed.is_none() {
-            self.scratch.extend_from_slice(b"** ");
-        }
-        weird_line(Words { sets: &self.sets }, subject, weird, &mut self.scratch);
-        let mut notice = self.notices.record(now, Note::WeirdActivity, subject.id.as_ref(), &self.scratch);
+        let (sets, id) = (&self.sets, subject.id.as_ref());
+        let notice = self.notices.due(now, Note::WeirdActivity, About::default(), id, |out| {
+            if listed.is_none() {
+                out.extend_from_slice(b"** ");
+            }
+            weird_line(Words { sets }, subject, weird, out);
+        });
+        let Some(mut notice) = notice else { return };
         (notice.src, notice.dst) = (subject.src, subject.dst);
         let who = subject.src.filter(|_| action == WeirdAction::NoticePerOrig);
         if matches!(action, WeirdAction::NoticePerOrig | WeirdAction::NoticeOnce) {

@@ -125,12 +125,8 @@ impl Policy {
     }
 
     /// What a notice about something that was said on this connection is about.
-    pub(super) fn about_text(&self, seen: &mut Seen<'_>, text: &[u8]) -> About {
-        use siphasher::sip128::{Hasher128, SipHasher13};
-        let mut hasher = SipHasher13::new_with_keys(self.settings.seed, 0);
-        std::hash::Hasher::write(&mut hasher, text);
-        let hash = hasher.finish128();
-        About::pair(&seen.conn.id, (hash.h1, hash.h2))
+    pub(super) fn about_text(&self, seen: &Seen<'_>, text: &[u8]) -> About {
+        About::pair(&seen.conn.id, (self.digest(text), 0))
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::memory::{Memory, hash_of, keys};
-use super::notice::{About, Decision, Note, Notices};
+use super::notice::{About, Note, Notices};
 use super::tally::{Rule, Source, Tally};
 use super::words::put;
 use crate::collector::Detector;
@@ -36,7 +36,6 @@ pub struct Guessing {
     success_after: u32,
     ipv6_prefix: u8,
     keys: (u64, u64),
-    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -99,7 +98,6 @@ impl Guessing {
             success_after,
             ipv6_prefix: settings.accounts.ipv6_prefix,
             keys: keys(settings.seed),
-            scratch: Vec::new(),
         }
     }
 }
@@ -244,12 +242,7 @@ impl Guessing {
         let source = Some(latest.source.addr());
         let about =
             About { src: source, dst: Some(latest.id.key.resp_h), detail: (u64::from(n), self.digest(&latest.user)) };
-        if self.notices.decide(latest.at, note, about) != Decision::Due {
-            return;
-        }
-        self.scratch.clear();
-        words(&mut self.scratch);
-        let mut record = self.notices.record(latest.at, note, Some(latest.id), &self.scratch);
+        let Some(mut record) = self.notices.due(latest.at, note, about, Some(latest.id), words) else { return };
         record.n = Some(u64::from(n));
         record.user = Some(latest.user).filter(|user| !user.is_empty()).map(|user| Text::new(user, usize::MAX));
         record.sub = Some(latest.shown.clone()).filter(|shown| !shown.is_empty());

@@ -1,6 +1,5 @@
 //! Whether a user's name, or what may be one, is sensitive: the manual's `edit_and_check_line`, `_user` and `_password`.
 
-use super::conn_number;
 use super::edit::{Edits, is_edited};
 use super::session::{NAME_BYTES, kept, session, session_mut};
 use crate::event::LoginState;
@@ -106,7 +105,7 @@ impl Policy {
         let Some(hot_id) = info.hot_id else { return };
         seen.conn.hot += 1;
         let shown = self.name_alone(hot_id);
-        let about = About::pair(&seen.conn.id, (conn_number(seen.conn), name_number(&shown)));
+        let about = About::connection(&seen.conn.id, self.digest(&shown));
         let user = self.session_user(seen);
         let _ = self.notice_of_user(seen, Note::SensitiveUsernameInPassword, about, user, |words, conn, out| {
             words.id_string(out, &conn.id.key);
@@ -152,7 +151,7 @@ impl Policy {
             self.terminate_connection(seen);
             return;
         }
-        let about = About::pair(&seen.conn.id, (conn_number(seen.conn), 0));
+        let about = About::connection(&seen.conn.id, 0);
         let user = self.session_user(seen);
         let _ = self.notice_of_user(seen, Note::LoginForbiddenButConfused, about, user, |words, conn, out| {
             put(out, format_args!("not terminating "));
@@ -164,10 +163,4 @@ impl Policy {
     pub(super) fn session_user(&self, seen: &mut Seen<'_>) -> Option<Text> {
         session(seen.conn).and_then(|session| session.user.as_deref()).map(|user| self.text(user))
     }
-}
-
-/// A number for a name: FNV-1a.
-pub(super) fn name_number(name: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    name.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }

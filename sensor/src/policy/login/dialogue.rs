@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Light, Name, name_number};
-use super::conn_number;
+use super::check::{Light, Name};
 use super::record::{Attempt, is_certain};
 use super::session::{LoginSession, NAME_BYTES, kept, session_mut};
 use crate::event::Verdict;
@@ -118,8 +117,8 @@ impl Policy {
 
     fn sensitive_login(&mut self, seen: &mut Seen<'_>, client_user: &[u8], outcome: u64) {
         let (user, sub) = (self.session_user(seen), self.text(client_user));
-        let name = user.as_ref().map_or(0, |user| name_number(user.as_bytes()));
-        let about = About::pair(&seen.conn.id, (conn_number(seen.conn), name ^ outcome));
+        let name = user.as_ref().map_or(0, |user| self.digest(user.as_bytes()));
+        let about = About::connection(&seen.conn.id, name ^ outcome);
         let _ = self.notice_of_user(seen, Note::SensitiveLogin, about, user, |words, conn, out| {
             words.id_string(out, &conn.id.key);
             out.push(b' ');
@@ -136,7 +135,7 @@ impl Policy {
             return;
         }
         // Once for an account, whoever uses it.
-        let account = (name_number(user.as_bytes()), 0);
+        let account = (self.digest(user.as_bytes()), 0);
         let about = About { src: None, dst: Some(seen.conn.id.key.resp_h), detail: account };
         let _ = self.notice_of_user(seen, Note::PasswordExposed, about, Some(user.clone()), |words, conn, out| {
             words.id_string(out, &conn.id.key);

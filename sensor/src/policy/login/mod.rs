@@ -26,7 +26,6 @@ use super::{Policy, Seen};
 use crate::config::sets::Patterns;
 use crate::config::{PolicySets, PortTable, Settings};
 use crate::event::LoginEvent;
-use crate::flow::Conn;
 
 /// What the login policy keeps for all sessions.
 #[derive(Debug)]
@@ -81,10 +80,4 @@ impl Policy {
             }
         }
     }
-}
-
-/// A number for a connection: what a notice is about is told apart by it.
-fn conn_number(conn: &Conn) -> u64 {
-    let uid = conn.id.uid.0;
-    uid as u64 ^ (uid >> 64) as u64
 }

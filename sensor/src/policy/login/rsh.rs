@@ -1,6 +1,5 @@
 //! Rsh, of which the manual says nothing, and the code that it describes had a policy. Who its users are is judged as in any login.
 
-use super::conn_number;
 use super::keystrokes::number;
 use super::session::session_mut;
 use crate::policy::notice::{About, Decision};
@@ -49,7 +48,7 @@ impl Policy {
     fn rsh_notice(&mut self, seen: &mut Seen<'_>, note: Note, rsh: RshLine<'_>, word: &[u8]) {
         let detail = session_mut(seen.conn).trouble_notices.into();
         let trouble = matches!(note, Note::SensitiveRSH_Input | Note::SensitiveRSH_Output);
-        let about = About::pair(&seen.conn.id, (conn_number(seen.conn), if trouble { detail } else { 0 }));
+        let about = About::connection(&seen.conn.id, if trouble { detail } else { 0 });
         let user = Some(self.text(rsh.server_user));
         let line = if rsh.secret { HIDDEN.as_bytes() } else { rsh.line };
         let decision = self.notice_of_user(seen, note, about, user, |words, conn, out| {

@@ -10,6 +10,7 @@ use crate::analyzers::testing::conn;
 use crate::config::Settings;
 use crate::event::login::{Decision, LoginAttempt};
 use crate::event::{ConnectionEvent, Event, Handler, LoginState, NvtEvent, Verdict};
+use crate::flow::Conn;
 use crate::flow::key::{Direction, Transport};
 use crate::outbox::{Inbox, WhenFull, outbox};
 use crate::record::{Content, Fact, Record};

@@ -1,6 +1,5 @@
 //! What is done about trouble: a notice for each pattern, but not for every one of a busy attacker's lines.
 
-use super::conn_number;
 use super::session::session_mut;
 use crate::policy::notice::About;
 use crate::policy::{Note, Policy, Seen};
@@ -36,7 +35,7 @@ impl Policy {
     pub(super) fn hot_login(&mut self, seen: &mut Seen<'_>, number: u16, what: impl FnOnce(&mut Vec<u8>)) {
         seen.conn.hot += 1;
         seen.set_record_packets(Note::SensitiveLogin.name());
-        let about = About::pair(&seen.conn.id, (conn_number(seen.conn), number.into()));
+        let about = About::connection(&seen.conn.id, number.into());
         let user = self.session_user(seen);
         let _ = self.notice_of_user(seen, Note::SensitiveLogin, about, user, |words, conn, out| {
             words.id_string(out, &conn.id.key);

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::config::sets::{PolicySets, PortSet, Thresholds};
 use crate::flow::key::Transport;
 use crate::policy::memory::{hash_of, keys};
-use crate::policy::notice::{About, Decision, Note, Notices};
+use crate::policy::notice::{About, Note, Notices};
 use crate::policy::tally::{Rule, Source, Tally};
 use crate::policy::words::put;
 use crate::record::{ConnId, Fact, Record};
@@ -32,7 +32,6 @@ pub struct Scans {
     ipv6_prefix: u8,
     notices: Notices,
     keys: (u64, u64),
-    scratch: Vec<u8>,
 }
 
 /// By what contacts are counted. The hash of each is a subject of its own.
@@ -67,7 +66,6 @@ impl Scans {
             ipv6_prefix: settings.scan.ipv6_prefix,
             notices: Notices::new(settings),
             keys: keys(settings.seed),
-            scratch: Vec::new(),
         }
     }
 }
@@ -143,12 +141,7 @@ impl Scans {
     fn raise(&mut self, note: Note, reached: &Reached<'_>, raised: &mut Vec<Record>, words: impl FnOnce(&mut Vec<u8>)) {
         let Reached { at, contact, n, .. } = *reached;
         let about = About { src: Some(contact.source), dst: Some(contact.peer), detail: (u64::from(n), 0) };
-        if self.notices.decide(at, note, about) != Decision::Due {
-            return;
-        }
-        self.scratch.clear();
-        words(&mut self.scratch);
-        let mut record = self.notices.record(at, note, Some(reached.id), &self.scratch);
+        let Some(mut record) = self.notices.due(at, note, about, Some(reached.id), words) else { return };
         (record.src, record.dst, record.p) = (Some(contact.source), Some(contact.peer), Some(contact.port));
         record.n = Some(u64::from(n));
         raised.push(Record::Notice(record));
