@@ -5,4 +5,5 @@ pub mod keystrokes;
 pub mod lab;
 pub mod live_frames;
 pub mod lookups;
+pub mod result;
 pub mod threads;
