@@ -58,7 +58,7 @@ impl Analyzer for Ftp {
                 return end;
             }
         }
-        nvt::step(bytes, rest)
+        Step::leaving(bytes, rest)
     }
 
     fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, bytes: &[u8]) -> Step {

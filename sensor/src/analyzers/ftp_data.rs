@@ -29,10 +29,6 @@ impl Analyzer for FtpData {
         Step::Consumed(bytes.len())
     }
 
-    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
-        Step::Done
-    }
-
     fn on_gap(&mut self, cx: &mut Context<'_>, _direction: Direction, length: u64) -> Step {
         self.count(cx, length);
         Step::Consumed(0)

@@ -45,6 +45,16 @@ pub enum Step {
     Violation(&'static str),
 }
 
+impl Step {
+    /// Of `bytes`, `rest` is left.
+    pub fn leaving(bytes: &[u8], rest: &[u8]) -> Self {
+        match bytes.len().saturating_sub(rest.len()) {
+            0 => Step::More,
+            used => Step::Consumed(used),
+        }
+    }
+}
+
 /// One protocol's view of one connection: made with it, dropped with it, never shared.
 pub trait Analyzer: Default {
     /// The most bytes ever kept waiting for a complete message, per direction.
@@ -56,8 +66,10 @@ pub trait Analyzer: Default {
     /// In-order bytes of a TCP connection: everything not consumed yet, oldest first.
     fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step;
 
-    /// One datagram of a UDP flow.
-    fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step;
+    /// One datagram of a UDP flow; most protocols have none.
+    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
+        Step::Done
+    }
 
     /// The byte with this number is urgent (TCP's urgent pointer); the first byte of a stream has number 1.
     fn on_urgent(&mut self, _cx: &mut Context<'_>, _direction: Direction, _at: u64) {}
@@ -146,6 +158,13 @@ impl<'a> Context<'a> {
     /// States something unusual.
     pub fn weird(&mut self, name: &'static str, addl: &[u8]) {
         self.emit(&Event::Weird { name, addl });
+    }
+
+    /// States something unusual, the first time that it is so.
+    pub fn weird_once(&mut self, said: &mut bool, is_so: bool, name: &'static str) {
+        if is_so && !std::mem::replace(said, true) {
+            self.weird(name, b"");
+        }
     }
 
     /// How many bytes more may be kept on the heap; whoever keeps them tells them in [`Analyzer::held`].

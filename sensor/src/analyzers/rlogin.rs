@@ -80,11 +80,7 @@ impl Analyzer for Rlogin {
             Direction::FromOrig => self.on_client(cx, &mut rest),
             Direction::FromResp => self.on_server(cx, &mut rest),
         }
-        if self.login.is_done() { Step::Done } else { nvt::step(bytes, rest) }
-    }
-
-    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
-        Step::Done
+        if self.login.is_done() { Step::Done } else { Step::leaving(bytes, rest) }
     }
 
     fn on_urgent(&mut self, _cx: &mut Context<'_>, direction: Direction, at: u64) {
@@ -117,7 +113,7 @@ impl Analyzer for Rlogin {
     }
 
     fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
-        let form = form(cx, false);
+        let form = Form::new(cx, Ending::CrOrLf, false);
         match direction {
             Direction::FromOrig => {
                 let reads = matches!(self.client, Stage::Lines | Stage::Unknown);
@@ -218,7 +214,7 @@ impl Rlogin {
 
     /// Lines of the client; `true` if a byte that may begin a window message is next, which is taken off.
     fn input(&mut self, cx: &mut Context<'_>, rest: &mut &[u8], commands: bool) -> bool {
-        let form = form(cx, commands);
+        let form = Form::new(cx, Ending::CrOrLf, commands);
         while let Some(found) = self.orig.next(rest, &form) {
             match found {
                 Found::Line { text, .. } => self.login.on_input_line(cx, self.orig.bytes(text)),
@@ -246,7 +242,7 @@ impl Rlogin {
         }
         let message = [MAGIC, MAGIC, WINDOW];
         for byte in message.iter().take(seen.into()) {
-            if let Err(Found::Refused(bytes)) = self.orig.insert(*byte, &form(cx, true)) {
+            if let Err(Found::Refused(bytes)) = self.orig.insert(*byte, &Form::new(cx, Ending::CrOrLf, true)) {
                 cx.refuse(bytes);
             }
         }
@@ -261,7 +257,7 @@ impl Rlogin {
         while let Some(at) = self.urgent_in(offered, rest) {
             let (mut text, behind) = rest.split_at_checked(at).unwrap_or((rest, b""));
             self.output(cx, &mut text);
-            if let Err(Found::Refused(bytes)) = self.resp.hold(&mut text, &form(cx, false)) {
+            if let Err(Found::Refused(bytes)) = self.resp.hold(&mut text, &Form::new(cx, Ending::CrOrLf, false)) {
                 cx.refuse(bytes);
             }
             *rest = behind.get(1..).unwrap_or_default();
@@ -293,7 +289,7 @@ impl Rlogin {
     }
 
     fn output(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) {
-        let form = form(cx, false);
+        let form = Form::new(cx, Ending::CrOrLf, false);
         while let Some(found) = self.resp.next(rest, &form) {
             match found {
                 Found::Line { text, .. } => self.login.on_output_line(cx, self.resp.bytes(text)),
@@ -314,15 +310,11 @@ impl Rlogin {
 
 impl Said {
     fn nul(&mut self, cx: &mut Context<'_>) {
-        if !std::mem::replace(&mut self.nul, true) {
-            cx.weird("NUL_in_line", b"");
-        }
+        cx.weird_once(&mut self.nul, true, "NUL_in_line");
     }
 
     fn size(&mut self, cx: &mut Context<'_>) {
-        if !std::mem::replace(&mut self.size, true) {
-            cx.weird("rlogin_line_size_exceeded", b"");
-        }
+        cx.weird_once(&mut self.size, true, "rlogin_line_size_exceeded");
     }
 
     fn cut(&mut self, cx: &mut Context<'_>, direction: Direction) {
@@ -333,11 +325,3 @@ impl Said {
         }
     }
 }
-
-fn form(cx: &Context<'_>, commands: bool) -> Form {
-    Form { ending: Ending::CrOrLf, limit: cx.limits.nvt_line_bytes.max(1), commands, room: cx.room() }
-}
-
-#[cfg(test)]
-#[expect(clippy::indexing_slicing, reason = "a test may fail")]
-mod tests;

@@ -1,47 +1,19 @@
 //! Rsh (rcmd): a port, two names and a command, each with a NUL behind it.
 
-use super::wire::nvt;
-use super::wire::rcmd::{Kind, Rcmd};
-use super::{Analyzer, Context, Service, Step};
-use crate::flow::key::Direction;
-
-const KIND: Kind = Kind {
-    service: Service::Rsh,
-    has_password: false,
-    bad_prolog: "bad_rsh_prolog",
-    text_after_rejected: "rsh_text_after_rejected",
-    line_size_exceeded: "rsh_line_size_exceeded",
-};
+use super::Service;
+use super::wire::rcmd::{Protocol, Rcmd};
 
 /// Rsh on one connection.
+pub type Rsh = Rcmd<IsRsh>;
+
+/// What tells Rsh from its like.
 #[derive(Default, Debug)]
-pub struct Rsh(Rcmd);
+pub struct IsRsh;
 
-impl Analyzer for Rsh {
-    const PDU_MAX: usize = nvt::PDU_MAX;
-
-    fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        self.0.on_stream(cx, &KIND, direction, bytes)
-    }
-
-    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
-        Step::Done
-    }
-
-    fn on_gap(&mut self, _cx: &mut Context<'_>, direction: Direction, _length: u64) -> Step {
-        self.0.on_gap(direction);
-        Step::Consumed(0)
-    }
-
-    fn held(&self) -> usize {
-        self.0.held()
-    }
-
-    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
-        self.0.on_end(cx, &KIND, direction, rest);
-    }
-
-    fn on_close(&mut self, cx: &mut Context<'_>) {
-        self.0.on_close(cx, &KIND);
-    }
+impl Protocol for IsRsh {
+    const SERVICE: Service = Service::Rsh;
+    const HAS_PASSWORD: bool = false;
+    const BAD_PROLOG: &'static str = "bad_rsh_prolog";
+    const TEXT_AFTER_REJECTED: &'static str = "rsh_text_after_rejected";
+    const LINE_SIZE_EXCEEDED: &'static str = "rsh_line_size_exceeded";
 }

@@ -92,14 +92,7 @@ impl Analyzer for Ssh {
                 break;
             }
         }
-        match bytes.len().saturating_sub(rest.len()) {
-            0 => Step::More,
-            used => Step::Consumed(used),
-        }
-    }
-
-    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, bytes: &[u8]) -> Step {
-        Step::Consumed(bytes.len())
+        Step::leaving(bytes, rest)
     }
 
     /// What is missing may be an answer: nothing is inferred beyond it.

@@ -34,11 +34,7 @@ impl Analyzer for Telnet {
         if !direction.is_orig() {
             self.login.on_partial_output(cx, self.nvt.partial(direction, rest));
         }
-        if self.nvt.is_sealed() || self.login.is_done() { Step::Done } else { nvt::step(bytes, rest) }
-    }
-
-    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
-        Step::Done
+        if self.nvt.is_sealed() || self.login.is_done() { Step::Done } else { Step::leaving(bytes, rest) }
     }
 
     fn on_urgent(&mut self, _cx: &mut Context<'_>, direction: Direction, at: u64) {

@@ -4,6 +4,8 @@ use std::cell::Cell;
 
 use smallvec::SmallVec;
 
+use crate::analyzers::Context;
+
 /// The byte that begins a command of the Network Virtual Terminal.
 pub const IAC: u8 = 255;
 /// The least that [`crate::analyzers::Analyzer::PDU_MAX`] may be for whoever reads lines.
@@ -285,6 +287,11 @@ impl Lines {
 }
 
 impl Form {
+    /// As the limits have it.
+    pub fn new(cx: &Context<'_>, ending: Ending, commands: bool) -> Self {
+        Form { ending, limit: cx.limits.nvt_line_bytes.max(1), commands, room: cx.room() }
+    }
+
     fn stops_at(&self, byte: u8) -> bool {
         match byte {
             b'\n' | 0 => true,

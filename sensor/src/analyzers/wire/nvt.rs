@@ -15,12 +15,12 @@ pub use environ::{Variable, Variables};
 
 use self::options::{Options, WILL, WONT, code};
 use self::security::{Outcome, Security};
-use self::side::{Side, Token, once};
+use self::side::{Side, Token};
 use self::suboption::Meaning;
 use super::Decimal;
 pub use super::lines::WAITING_MAX as PDU_MAX;
 use super::lines::{Ending, Form};
-use crate::analyzers::{Context, Step};
+use crate::analyzers::Context;
 use crate::event::Event;
 use crate::event::nvt::{Negotiation, NvtEvent};
 use crate::flow::key::Direction;
@@ -96,7 +96,7 @@ impl Nvt {
         direction: Direction,
         rest: &mut &'b [u8],
     ) -> Option<Item<'a>> {
-        let form = self.form(cx);
+        let form = Form::new(cx, self.ending, true);
         let Nvt { said, options, security, orig, resp, .. } = self;
         let side = if direction.is_orig() { orig } else { resp };
         if std::mem::take(&mut side.shown) {
@@ -129,7 +129,7 @@ impl Nvt {
 
     /// A direction has ended: its last line, if that has no end. `rest` was offered and not used up.
     pub fn finish<'a>(&'a mut self, cx: &Context<'_>, direction: Direction, rest: &'a [u8]) -> Option<&'a [u8]> {
-        let form = self.form(cx);
+        let form = Form::new(cx, self.ending, true);
         let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
         side.lines.finish(rest, &form)
     }
@@ -158,18 +158,6 @@ impl Nvt {
     pub fn held(&self) -> usize {
         self.orig.held().saturating_add(self.resp.held()).saturating_add(self.security.held())
     }
-
-    fn form(&self, cx: &Context<'_>) -> Form {
-        Form { ending: self.ending, limit: cx.limits.nvt_line_bytes.max(1), commands: true, room: cx.room() }
-    }
-}
-
-/// What an analyzer did that was offered `bytes` and left `rest`.
-pub fn step(bytes: &[u8], rest: &[u8]) -> Step {
-    match bytes.len().saturating_sub(rest.len()) {
-        0 => Step::More,
-        used => Step::Consumed(used),
-    }
 }
 
 fn negotiate(cx: &mut Context<'_>, options: &mut Options, said: &mut Said, about: Negotiation) {
@@ -192,7 +180,7 @@ fn meaning(
     let event = match security.on(options, direction, option, content) {
         None => match Meaning::of(option, content) {
             Ok(Meaning::SlcOverflow) => {
-                once(cx, true, &mut said.slc_overflow, "telnet_slc_overflow");
+                cx.weird_once(&mut said.slc_overflow, true, "telnet_slc_overflow");
                 return None;
             }
             Ok(meaning) => {

@@ -1,5 +1,6 @@
 //! What a user has typed and the server has not judged yet: the manual's queue of typed-ahead lines.
 
+use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::awaited::Position;
@@ -139,6 +140,6 @@ pub fn contains(line: &[u8], needle: &[u8]) -> bool {
 
 /// Where `needle` ends in `line`.
 pub fn find(line: &[u8], needle: &[u8]) -> Option<usize> {
-    let at = line.windows(needle.len().max(1)).position(|window| window == needle)?;
+    let at = memmem::find(line, needle).filter(|_| !needle.is_empty())?;
     Some(at.saturating_add(needle.len()))
 }

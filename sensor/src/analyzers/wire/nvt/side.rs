@@ -147,12 +147,12 @@ impl Side {
     ) -> Option<Option<Text<'b>>> {
         match self.lines.next(rest, form)? {
             Found::Line { text, single_cr, single_lf } => {
-                once(cx, single_cr, &mut said.single_cr, "line_terminated_with_single_CR");
-                once(cx, single_lf, &mut said.single_lf, "line_terminated_with_single_LF");
+                cx.weird_once(&mut said.single_cr, single_cr, "line_terminated_with_single_CR");
+                cx.weird_once(&mut said.single_lf, single_lf, "line_terminated_with_single_LF");
                 self.ayts = 0;
                 // Whether the receiver has seen that byte, or any text before the mark, depends on who it is.
                 let urgent = std::mem::take(&mut self.urgent);
-                once(cx, urgent, &mut said.urgent, "telnet_urgent_data");
+                cx.weird_once(&mut said.urgent, urgent, "telnet_urgent_data");
                 return Some(Some(text));
             }
             Found::Cut(text) => {
@@ -163,7 +163,7 @@ impl Side {
             }
             Found::Nul => {
                 let is_odd = !is_padding(direction, form) && !is_keep_alive(cx, direction);
-                once(cx, is_odd, &mut said.nul, "NUL_in_line");
+                cx.weird_once(&mut said.nul, is_odd, "NUL_in_line");
             }
             Found::Command => {
                 advance(rest, 1);
@@ -212,7 +212,7 @@ impl Side {
             DATA_MARK => return self.urgent = false,
             AYT => {
                 self.ayts = self.ayts.saturating_add(1);
-                return once(cx, self.ayts >= AYT_BURST, &mut said.ayt_burst, "telnet_ayt_burst");
+                return cx.weird_once(&mut said.ayt_burst, self.ayts >= AYT_BURST, "telnet_ayt_burst");
             }
             _ => return,
         };
@@ -223,7 +223,7 @@ impl Side {
 
     fn collect(&mut self, cx: &mut Context<'_>, said: &mut Said, byte: u8) {
         let full = self.suboption.len() >= SUBOPTION_MAX;
-        once(cx, full, &mut said.suboption_size, "nvt_option_size_exceeded");
+        cx.weird_once(&mut said.suboption_size, full, "nvt_option_size_exceeded");
         if !full && (self.suboption.len() < self.suboption.capacity() || cx.may_keep(self.suboption.len().max(8))) {
             self.suboption.push(byte);
         }
@@ -238,11 +238,4 @@ fn is_padding(direction: Direction, form: &Form) -> bool {
 fn is_keep_alive(cx: &Context<'_>, direction: Direction) -> bool {
     let endpoint = cx.conn.endpoint(direction);
     endpoint.state == EndpointState::Partial && endpoint.size <= KEEP_ALIVE
-}
-
-/// Says that something is so, the first time.
-pub fn once(cx: &mut Context<'_>, is_so: bool, said: &mut bool, name: &'static str) {
-    if is_so && !std::mem::replace(said, true) {
-        cx.weird(name, b"");
-    }
 }

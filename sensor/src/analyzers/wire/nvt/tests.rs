@@ -1,9 +1,9 @@
 //! Lines and commands, however they are cut.
 
 use super::*;
-use crate::analyzers::Analyzer;
 use crate::analyzers::testing::Bench;
 use crate::analyzers::wire::lines::IAC;
+use crate::analyzers::{Analyzer, Step};
 use crate::flow::key::Transport;
 use Direction::{FromOrig, FromResp};
 
@@ -36,11 +36,7 @@ impl<const FTP: bool> Analyzer for Reading<FTP> {
                 Item::Environment(variables) => variables.map(show).collect(),
             });
         }
-        step(bytes, rest)
-    }
-
-    fn on_datagram(&mut self, _cx: &mut Context<'_>, _direction: Direction, _bytes: &[u8]) -> Step {
-        Step::Done
+        Step::leaving(bytes, rest)
     }
 
     fn on_gap(&mut self, _cx: &mut Context<'_>, direction: Direction, _length: u64) -> Step {
