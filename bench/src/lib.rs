@@ -1,9 +1,12 @@
 //! Workloads and measurements.
 
 pub mod capture_file;
+pub mod generator;
 pub mod keystrokes;
 pub mod lab;
 pub mod live_frames;
+pub mod load;
 pub mod lookups;
 pub mod result;
+pub mod rung;
 pub mod threads;

@@ -8,6 +8,8 @@ use aya::programs::{TestRun, TestRunAttrs, TestRunOptions, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use portreeve_ebpf::names;
 
+use crate::threads::thread_cpu;
+
 /// The generator's programs.
 pub struct LiveFrames {
     ebpf: Ebpf,
@@ -88,14 +90,4 @@ impl LiveFrames {
         program.test_run(options)?;
         Ok(Run { frames, wall: wall.elapsed(), cpu: thread_cpu()?.saturating_sub(cpu) })
     }
-}
-
-/// CPU time of this thread, interrupts on its account included: the first field of its schedstat.
-///
-/// # Errors
-/// The kernel does not tell.
-pub fn thread_cpu() -> Result<Duration> {
-    let fields = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanos = fields.split_whitespace().next().context("an empty schedstat")?;
-    Ok(Duration::from_nanos(nanos.parse()?))
 }

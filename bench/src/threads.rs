@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 /// How often the threads are looked at: what one does after the last look is missed.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -40,9 +40,33 @@ pub fn watch<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, BTreeMap<String,
     })
 }
 
-/// The threads of this process: id, name, time on a processor.
+/// CPU time of this thread, interrupts on its account included: the first field of its schedstat.
+///
+/// # Errors
+/// The kernel does not tell.
+pub fn thread_cpu() -> Result<Duration> {
+    let fields = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = fields.split_whitespace().next().context("an empty schedstat")?;
+    Ok(Duration::from_nanos(nanos.parse()?))
+}
+
+/// CPU time so far of the threads of this process that are alive and have such a name.
+pub fn cpu_of(wanted: impl Fn(&str) -> bool) -> Duration {
+    threads_of("self").filter(|(_, name, _)| wanted(name)).map(|(.., time)| time).sum()
+}
+
+/// CPU time so far of the threads of another process that are alive.
+pub fn cpu_of_process(id: u32) -> Duration {
+    threads_of(&id.to_string()).map(|(.., time)| time).sum()
+}
+
 fn threads() -> impl Iterator<Item = (u64, String, Duration)> {
-    fs::read_dir("/proc/self/task").into_iter().flatten().flatten().filter_map(|entry| {
+    threads_of("self")
+}
+
+/// The threads of a process: id, name, time on a processor.
+fn threads_of(process: &str) -> impl Iterator<Item = (u64, String, Duration)> + use<> {
+    fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten().filter_map(|entry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
         let name = fs::read_to_string(entry.path().join("comm")).ok()?.trim_end().to_owned();
         // The first number is the time on a processor, in nanoseconds.

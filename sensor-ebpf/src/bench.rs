@@ -1,13 +1,27 @@
-//! What the benchmarks measure against: a program that only drops, and the generator's, which sends live frames to another device.
+//! What the benchmarks measure against, programs that do next to nothing; and the generator's, which makes live frames and sends them to a
+//! device.
 
-use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP};
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS};
+use aya_ebpf::helpers::bpf_xdp_adjust_tail;
+use aya_ebpf::helpers::generated::bpf_xdp_store_bytes;
 use aya_ebpf::macros::{map, xdp};
-use aya_ebpf::maps::DevMap;
+use aya_ebpf::maps::{Array, DevMap};
 use aya_ebpf::programs::XdpContext;
+use portreeve_ebpf::load::{Run, Step, Template, patch};
+
+use crate::maps::{XSKS, now};
 
 /// Slot 0: the device that the generator sends to.
 #[map]
 static BENCH_DEVICE: DevMap = DevMap::with_max_entries(1, 0);
+/// These two are enlarged by whoever has a script: the sensor loads them, too.
+#[map]
+static BENCH_TEMPLATES: Array<Template> = Array::with_max_entries(1, 0);
+#[map]
+static BENCH_STEPS: Array<u32> = Array::with_max_entries(1, 0);
+#[map]
+static BENCH_RUN: Array<Run> = Array::with_max_entries(1, 0);
 
 /// The least that an XDP program can do.
 #[xdp]
@@ -15,8 +29,73 @@ pub fn bench_drop(_: XdpContext) -> u32 {
     XDP_DROP
 }
 
+/// On veth, what lets redirected frames arrive at all where nothing else is attached.
+#[xdp]
+pub fn bench_pass(_: XdpContext) -> u32 {
+    XDP_PASS
+}
+
+/// The least that feeds a socket.
+#[xdp]
+pub fn bench_socket(context: XdpContext) -> u32 {
+    XSKS.redirect(context.rx_queue_index(), u64::from(XDP_DROP)).unwrap_or(XDP_DROP)
+}
+
 /// Run on live frames by BPF_PROG_TEST_RUN, which repeats one frame millions of times.
 #[xdp]
 pub fn bench_redirect(_: XdpContext) -> u32 {
     BENCH_DEVICE.redirect(0, u64::from(XDP_ABORTED)).unwrap_or(XDP_ABORTED)
+}
+
+/// The same, with frames of a script. What is not due is dropped here: a batch of live frames leaves when its last one has been seen, so
+/// waiting for one would hold up those before it.
+#[xdp]
+pub fn bench_send(context: XdpContext) -> u32 {
+    send(&context).unwrap_or(XDP_ABORTED)
+}
+
+#[inline(always)]
+fn send(context: &XdpContext) -> Option<u32> {
+    // SAFETY: the element exists for the program's whole run, and one generator runs at a time.
+    let run: &mut Run = unsafe { &mut *BENCH_RUN.get_ptr_mut(0)? };
+    let timed = run.interval != 0 || run.sent == 0;
+    let Some(due) = run.take_turn(if timed { now() } else { 0 }) else { return Some(XDP_DROP) };
+    let step = Step::of(*BENCH_STEPS.get(run.position as u32)?);
+    let template = BENCH_TEMPLATES.get(u32::from(step.template))?;
+    resize(context, template)?;
+    let head = context.data() as *mut [u8; Template::HEAD];
+    if context.data() + Template::HEAD > context.data_end() {
+        return None;
+    }
+    // SAFETY: the bytes lie between data and data_end, and nothing else refers to them.
+    patch(unsafe { &mut *head }, template, step.slot, run.client(template));
+    if template.is(Template::STAMPED) {
+        stamp(context, template, if due == 0 { now() } else { due })?;
+    }
+    run.advance(template.is(Template::WANTED));
+    BENCH_DEVICE.redirect(0, u64::from(XDP_ABORTED)).ok()
+}
+
+/// Makes the frame as long as its template, and the same.
+#[inline(always)]
+fn resize(context: &XdpContext, template: &Template) -> Option<()> {
+    let length = template.length;
+    if length < Template::SHORTEST as u32 || length > Template::LONGEST as u32 {
+        return None;
+    }
+    let growth = length as i32 - (context.data_end() - context.data()) as i32;
+    // SAFETY: the helper checks its arguments; no pointer into the frame is older than this.
+    if growth != 0 && unsafe { bpf_xdp_adjust_tail(context.as_ptr().cast(), growth) } != 0 {
+        return None;
+    }
+    let bytes = template.bytes.as_ptr().cast_mut().cast();
+    // SAFETY: as many bytes as were checked above lie in the template.
+    (unsafe { bpf_xdp_store_bytes(context.as_ptr().cast(), 0, bytes, length) } == 0).then_some(())
+}
+
+#[inline(always)]
+fn stamp(context: &XdpContext, template: &Template, due: u64) -> Option<()> {
+    let (at, mut due) = (template.length - 8, due);
+    // SAFETY: eight bytes of the stack; the helper checks that they lie in the frame.
+    (unsafe { bpf_xdp_store_bytes(context.as_ptr().cast(), at, (&raw mut due).cast(), 8) } == 0).then_some(())
 }

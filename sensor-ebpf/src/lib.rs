@@ -13,11 +13,13 @@
 //! | [`counters`] | verdicts as a partition of the input |
 //! | [`options`] | what the sensor tells the programs before it loads them |
 //! | [`metadata`] | what the program writes in front of a frame |
+//! | [`load`] | what the benchmarks' generator sends |
 #![no_std]
 
 pub mod address;
 pub mod classify;
 pub mod counters;
+pub mod load;
 pub mod metadata;
 pub mod options;
 pub mod parse;
@@ -59,8 +61,20 @@ pub mod names {
     pub const XSKS: &str = "XSKS";
     /// XDP program of the benchmarks: drops everything.
     pub const BENCH_DROP: &str = "bench_drop";
+    /// XDP program of the benchmarks: leaves everything to the host's stack.
+    pub const BENCH_PASS: &str = "bench_pass";
+    /// XDP program of the benchmarks: hands everything to the socket of its queue.
+    pub const BENCH_SOCKET: &str = "bench_socket";
     /// XDP program of the benchmarks: redirects live frames to [`BENCH_DEVICE`].
     pub const BENCH_REDIRECT: &str = "bench_redirect";
-    /// Device map with one slot: where [`BENCH_REDIRECT`] sends to.
+    /// XDP program of the benchmarks: makes live frames what the script says, and redirects those that are due to [`BENCH_DEVICE`].
+    pub const BENCH_SEND: &str = "bench_send";
+    /// Device map with one slot: where frames are sent to.
     pub const BENCH_DEVICE: &str = "BENCH_DEVICE";
+    /// Array of [`Template`](crate::load::Template).
+    pub const BENCH_TEMPLATES: &str = "BENCH_TEMPLATES";
+    /// Array of words, each a [`Step`](crate::load::Step).
+    pub const BENCH_STEPS: &str = "BENCH_STEPS";
+    /// Array with one [`Run`](crate::load::Run).
+    pub const BENCH_RUN: &str = "BENCH_RUN";
 }

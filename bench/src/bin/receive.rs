@@ -13,7 +13,8 @@ use portreeve::kernel::{Kernel, Plan, Program};
 use portreeve::nic::Interface;
 use portreeve::sys;
 use portreeve_bench::lab;
-use portreeve_bench::live_frames::{LiveFrames, thread_cpu};
+use portreeve_bench::live_frames::LiveFrames;
+use portreeve_bench::threads::thread_cpu;
 use portreeve_ebpf::Counter;
 
 /// Sent in one go, as fast as the kernel can; the pause after it makes the rate. A call costs tens of milliseconds by itself.

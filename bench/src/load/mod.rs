@@ -1,0 +1,72 @@
+//! What is sent: a script of frames, and the clients between which it is played again and again.
+
+mod frames;
+pub mod plain;
+
+use portreeve_ebpf::load::{Run, Step, Template};
+
+use crate::generator::Pace;
+
+/// Bytes of the frames of CSIT's "IMIX", without their checksums, and how many there are of each in 48.
+const IMIX: [(usize, usize); 3] = [(60, 28), (566, 16), (1514, 4)];
+/// How late a frame may be sent before it is given up.
+const SLACK_NANOS: u64 = 1_000_000;
+
+/// A script with its clients.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is made of, in a sentence.
+    pub what: &'static str,
+    /// The frames that steps are made from.
+    pub templates: Vec<Template>,
+    /// What is sent, in this order, again and again.
+    pub steps: Vec<Step>,
+    /// How many clients there are, as a power of two; at most 16.
+    pub host_bits: u32,
+    /// How many ports each of them has, as a power of two; at most 15.
+    pub port_bits: u32,
+    /// Decides which client comes when.
+    pub seed: u64,
+}
+
+impl Load {
+    /// Bytes of a frame without its checksum, on average.
+    pub fn frame_bytes(&self) -> f64 {
+        self.mean(|template| f64::from(template.length))
+    }
+
+    /// The share of frames that the sensor is there for, 0 to 1.
+    pub fn wanted(&self) -> f64 {
+        self.mean(|template| f64::from(u8::from(template.is(Template::WANTED))))
+    }
+
+    /// Whether its wanted frames tell when they should have been sent.
+    pub fn is_stamped(&self) -> bool {
+        self.templates.iter().any(|template| template.is(Template::STAMPED))
+    }
+
+    /// What a generator begins with.
+    pub fn run(&self, pace: Pace) -> Run {
+        Run {
+            interval: pace.interval(),
+            slack: SLACK_NANOS,
+            steps: self.steps.len() as u64,
+            host_bits: u64::from(self.host_bits),
+            ports: (1 << self.port_bits) - 1,
+            seed: self.seed,
+            ..Run::default()
+        }
+    }
+
+    /// Bytes of the longest frame.
+    pub fn longest(&self) -> usize {
+        self.templates.iter().map(|template| template.length as usize).max().unwrap_or(Template::SHORTEST)
+    }
+
+    fn mean(&self, of: impl Fn(&Template) -> f64) -> f64 {
+        let of_step = |step: &Step| self.templates.get(usize::from(step.template)).map_or(0.0, &of);
+        self.steps.iter().map(of_step).sum::<f64>() / self.steps.len().max(1) as f64
+    }
+}

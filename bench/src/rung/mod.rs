@@ -1,0 +1,96 @@
+//! The ladder: ways of taking frames off a wire, from a program that only drops them to the whole sensor and what else there is.
+
+mod xdp_drop;
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::generator::{Pace, Sent};
+use crate::lab::Lab;
+use crate::load::Load;
+use crate::result::{Cpu, Latency, Loss, Trial};
+
+pub use self::xdp_drop::XdpDrop;
+
+/// What is on its way when the generator has stopped is taken within this time.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// One way of taking frames.
+pub trait Rung {
+    /// Its name, as results have it.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a sentence.
+    fn what(&self) -> &'static str;
+
+    /// Sends a load at a pace for some time, and accounts for every frame.
+    ///
+    /// # Errors
+    /// What the kernel, or a program that takes part, says.
+    fn trial(&mut self, lab: &mut Lab, load: &Load, pace: Pace, lasting: Duration) -> Result<Trial>;
+}
+
+/// All rungs that this machine has, the cheapest first.
+pub fn ladder() -> Vec<Box<dyn Rung>> {
+    vec![Box::new(XdpDrop)]
+}
+
+/// What takes frames during a trial.
+trait Receiver {
+    /// Processor time so far of those who receive in user space; none if nobody does.
+    fn cpu(&self) -> Option<Duration>;
+
+    /// Ends it, once nothing is on its way any more.
+    fn stop(self) -> Result<Received>;
+}
+
+/// What became of the frames that arrived.
+#[derive(Clone, Default, Debug)]
+struct Received {
+    /// How many it counted at its own door; none if it cannot tell, and the interface's count stands for it.
+    seen: Option<u64>,
+    /// Those that were lost behind it, by stage.
+    lost: Vec<Loss>,
+    /// Those for which its own ledger cannot account.
+    unexplained: u64,
+    /// How long they took.
+    latency: Option<Latency>,
+}
+
+/// Runs one trial: a receiver, a load for it, and the books.
+fn measure<R: Receiver>(lab: &mut Lab, load: &Load, pace: Pace, lasting: Duration, receiver: R) -> Result<Trial> {
+    let (wire, cpu) = (lab.wire()?, receiver.cpu());
+    let sent = lab.send(load, pace, lasting)?;
+    thread::sleep(SETTLE);
+    let workers = receiver.cpu().zip(cpu).map(|(after, before)| after.saturating_sub(before));
+    let after = lab.wire()?;
+    let received = receiver.stop()?;
+    let arrived = after.arrived - wire.arrived;
+    let mut lost = vec![
+        Loss { stage: "wire_full".into(), frames: after.dropped - wire.dropped },
+        Loss { stage: "nic_missed".into(), frames: after.missed - wire.missed },
+    ];
+    let on_wire: u64 = arrived + lost.iter().map(|loss| loss.frames).sum::<u64>();
+    let behind: u64 = received.lost.iter().map(|loss| loss.frames).sum();
+    let seen = received.seen.unwrap_or(arrived);
+    let unexplained = received.unexplained + sent.frames.abs_diff(on_wire) + arrived.abs_diff(seen);
+    lost.extend(received.lost);
+    lost.retain(|loss| loss.frames > 0);
+    Ok(Trial {
+        pace: pace.rate(),
+        seconds: sent.wall.as_secs_f64(),
+        offered: sent.frames,
+        received: seen.saturating_sub(behind).min(sent.frames),
+        lost,
+        unexplained,
+        cpu: cpu_per_frame(&sent, workers),
+        latency: received.latency,
+    })
+}
+
+fn cpu_per_frame(sent: &Sent, workers: Option<Duration>) -> Cpu {
+    let per_frame = |time: Duration| time.as_nanos() as f64 / sent.frames.max(1) as f64;
+    Cpu { generator: per_frame(sent.cpu), workers: workers.map(per_frame) }
+}
