@@ -12,16 +12,24 @@ use xshell::{Shell, cmd};
 
 use crate::build_ebpf;
 
-/// What is played: cases of tests/cases.
-const SAMPLES: [&str; 9] = [
+/// What is played: cases of tests/cases, some of each protocol.
+const SAMPLES: [&str; 17] = [
     "portmap/getport-is-answered",
-    "portmap/getport-over-tcp-in-two-fragments",
-    "portmap/dump-lists-two-mappings",
     "portmap/set-is-granted",
     "portmap/callit-to-walld-is-noticed-once",
     "rpcbind/v4-getaddr-over-ipv6",
     "policy/learned-service-names-the-connection",
     "policy/reflection-through-dump",
+    "ftp/a-passive-transfer-has-its-bytes",
+    "ftp/a-sensitive-file-is-reported-unless-it-fails",
+    "ftp/port-of-a-third-host-is-a-bounce",
+    "telnet/typed-and-echoed-byte-by-byte",
+    "login/hot_ids-are-reported-on-success",
+    "login/a-user-of-the-environment-alone",
+    "login/loader_sequence",
+    "rlogin/a-trusted-host-lets-in-without-a-word",
+    "ssh/somebody-is-let-in-at-the-third-try",
+    "ssh/weak-algorithms-are-told-once-a-day",
     "rpc/text-on-the-portmapper-port-over-tcp",
 ];
 
@@ -41,7 +49,7 @@ pub fn run(shell: &Shell) -> Result<()> {
     shell.create_dir(&logs)?;
     let wire = Wire::make(shell)?;
     println!(
-        "\nTwo network namespaces, one wire. On one end plays a portmapper's day, on the other end listens the sensor:\n"
+        "\nTwo network namespaces, one wire. On one end play lookups, transfers, logins and attacks; on the other listens the sensor:\n"
     );
     let mut sensor = Sensor::start(&here, &wire, &logs)?;
     sensor.wait_until_attached(shell, &wire)?;
