@@ -9,4 +9,5 @@ pub mod load;
 pub mod lookups;
 pub mod result;
 pub mod rung;
+pub mod search;
 pub mod threads;
