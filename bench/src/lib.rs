@@ -1,12 +1,14 @@
 //! Workloads and measurements.
 
 pub mod capture_file;
+pub mod compare;
 pub mod generator;
 pub mod keystrokes;
 pub mod lab;
 pub mod live_frames;
 pub mod load;
 pub mod lookups;
+pub mod report;
 pub mod result;
 pub mod rung;
 pub mod search;

@@ -144,6 +144,54 @@ impl Trial {
     }
 }
 
+impl Rung {
+    /// The trials by their pace, slowest first; those at full speed come last.
+    pub fn by_pace(&self) -> Vec<Vec<&Trial>> {
+        let mut sorted = Vec::from_iter(&self.trials);
+        sorted.sort_by(|a, b| a.pace.unwrap_or(f64::INFINITY).total_cmp(&b.pace.unwrap_or(f64::INFINITY)));
+        sorted.chunk_by(|a, b| a.pace == b.pace).map(<[_]>::to_vec).collect()
+    }
+
+    /// What a frame costs the core that sends and the kernel, at full speed: a paced generator waits, and that is no cost.
+    pub fn kernel_cost(&self) -> Option<Figure> {
+        Figure::median(self.at_full_speed().map(|trial| trial.cpu.generator).collect())
+    }
+
+    /// What a frame that got through costs the cores in user space, at full speed.
+    pub fn worker_cost(&self) -> Option<Figure> {
+        let cost = |trial: &Trial| trial.cpu.workers.map(|cost| cost / (1.0 - trial.loss()).max(f64::EPSILON));
+        Figure::median(self.at_full_speed().filter_map(cost).collect())
+    }
+
+    /// The latency that was measured nearest to half the non-drop rate, at which rungs are compared.
+    pub fn latency(&self) -> Option<&Latency> {
+        let half = self.ndr?.value / 2.0;
+        let distance = |trial: &&Trial| (trial.offered_rate() - half).abs();
+        let measured = self.trials.iter().filter(|trial| trial.latency.is_some());
+        measured.min_by(|a, b| distance(a).total_cmp(&distance(b))).and_then(|trial| trial.latency.as_ref())
+    }
+
+    /// Frames that nothing accounts for, in all trials together.
+    pub fn unexplained(&self) -> u64 {
+        self.trials.iter().map(|trial| trial.unexplained).sum()
+    }
+
+    /// Where frames were lost, in all trials together; the worst place first.
+    pub fn lost(&self) -> Vec<Loss> {
+        let mut sums = std::collections::BTreeMap::<&str, u64>::new();
+        for loss in self.trials.iter().flat_map(|trial| &trial.lost) {
+            *sums.entry(&loss.stage).or_default() += loss.frames;
+        }
+        let mut lost = Vec::from_iter(sums.into_iter().filter(|(_, frames)| *frames > 0));
+        lost.sort_by_key(|(_, frames)| std::cmp::Reverse(*frames));
+        lost.into_iter().map(|(stage, frames)| Loss { stage: stage.to_owned(), frames }).collect()
+    }
+
+    fn at_full_speed(&self) -> impl Iterator<Item = &Trial> {
+        self.trials.iter().filter(|trial| trial.pace.is_none())
+    }
+}
+
 impl Latency {
     /// Nanoseconds within which so many percent of the frames arrived, if that percentile was kept.
     pub fn at(&self, percentile: f64) -> Option<u64> {
