@@ -4,8 +4,8 @@ use crate::parse::{self, protocol};
 use crate::ports::TUNNELS;
 use crate::segments::tcp_header;
 use crate::{
-    Address, Bytes, Connection, Counter, Endpoint, Expectation, Fragment, FragmentKey, Network, Note, Packet, Rules,
-    Status, Tables, Traffic, Transport, pair_hash,
+    Address, BypassReason, Bytes, Connection, Counter, Endpoint, Expectation, Fragment, FragmentKey, Network, Note,
+    Packet, Rules, Status, Tables, Traffic, Transport, pair_hash,
 };
 
 /// What was found in a frame and what is to be done with it.
@@ -162,8 +162,8 @@ impl Found {
         let wanted = if self.ports.watched { Counter::Port } else { self.expected(frame, tables) };
         // What is not wanted of an expected connection is still counted, where somebody keeps an account of it.
         let accounted = wanted.redirects() || matches!(wanted, Counter::ControlOnly);
-        if accounted && tables.may_bypass(self.hash) && self.is_bypassed(frame, tables) {
-            return Counter::Bypassed;
+        if accounted && tables.may_bypass(self.hash) {
+            return self.bypassed(frame, tables).unwrap_or(wanted);
         }
         wanted
     }
@@ -191,13 +191,14 @@ impl Found {
     }
 
     #[inline(always)]
-    fn is_bypassed<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> bool {
+    fn bypassed<B: Bytes + ?Sized, T: Tables>(&self, frame: &B, tables: &mut T) -> Option<Counter> {
         if self.is_control(frame) {
-            return false;
+            return None;
         }
         let connection = Connection::new(self.ports.transport, self.pair, self.packet.ports);
         let traffic = traffic(frame, &self.packet);
-        tables.bypass(&connection, 0, traffic) || tables.bypass(&connection.swapped(), 1, traffic)
+        let reason = tables.bypass(&connection, 0, traffic);
+        reason.or_else(|| tables.bypass(&connection.swapped(), 1, traffic)).map(BypassReason::counter)
     }
 
     #[inline(always)]
@@ -210,7 +211,7 @@ impl Found {
         match tables.note(&self.key()) {
             Some(Note::Follow) => Counter::Fragment,
             Some(Note::Skip) => Counter::FragmentNoMatch,
-            Some(Note::Bypass) => Counter::Bypassed,
+            Some(Note::Bypass) => Counter::BypassedFragment,
             None if tables.rules().has(Rules::UNKNOWN_FRAGMENTS) => Counter::Fragment,
             None => Counter::FragmentUnknown,
         }
@@ -220,7 +221,7 @@ impl Found {
     fn leave_note<T: Tables>(&self, tables: &mut T, counter: Counter) {
         if self.packet.fragment == Fragment::First {
             let note = match counter {
-                Counter::Bypassed => Note::Bypass,
+                counter if counter.bypasses() => Note::Bypass,
                 counter if counter.redirects() => Note::Follow,
                 _ => Note::Skip,
             };

@@ -52,8 +52,19 @@ pub enum Counter {
     DroppedShortTransport,
     /// As [`Counter::TooDeep`], dropped by the settings.
     DroppedTooDeep,
-    /// Payload of a connection that policy has finished with.
-    Bypassed,
+    // Bypassed: payload of connections that policy has finished with, by its reason.
+    /// [`BypassReason::Skipped`](crate::BypassReason::Skipped).
+    BypassedSkipped,
+    /// [`BypassReason::Encrypted`](crate::BypassReason::Encrypted).
+    BypassedEncrypted,
+    /// [`BypassReason::SshAuthenticated`](crate::BypassReason::SshAuthenticated).
+    BypassedSshAuthenticated,
+    /// [`BypassReason::SshUnknown`](crate::BypassReason::SshUnknown).
+    BypassedSshUnknown,
+    /// [`BypassReason::FtpData`](crate::BypassReason::FtpData).
+    BypassedFtpData,
+    /// A later fragment of such a packet.
+    BypassedFragment,
     /// Wanted, but longer than what the private wire of host mode carries.
     TooLong,
     /// Wanted, but there was no socket or clone to deliver it to.
@@ -75,7 +86,7 @@ pub enum Outcome {
 
 impl Counter {
     /// Every counter, in the order of their numbers.
-    pub const ALL: [Counter; 26] = [
+    pub const ALL: [Counter; 31] = [
         Counter::Port,
         Counter::Expected,
         Counter::Fragment,
@@ -99,7 +110,12 @@ impl Counter {
         Counter::DroppedShortExtension,
         Counter::DroppedShortTransport,
         Counter::DroppedTooDeep,
-        Counter::Bypassed,
+        Counter::BypassedSkipped,
+        Counter::BypassedEncrypted,
+        Counter::BypassedSshAuthenticated,
+        Counter::BypassedSshUnknown,
+        Counter::BypassedFtpData,
+        Counter::BypassedFragment,
         Counter::TooLong,
         Counter::Undelivered,
     ];
@@ -132,7 +148,12 @@ impl Counter {
         "dropped_short_extension",
         "dropped_short_transport",
         "dropped_too_deep",
-        "bypassed",
+        "skipped",
+        "encrypted",
+        "ssh_authenticated",
+        "ssh_unknown",
+        "ftp_data",
+        "fragment_bypassed",
         "too_long",
         "undelivered",
     ];
@@ -143,10 +164,16 @@ impl Counter {
         (self as u8) < Counter::NotIp as u8
     }
 
+    /// Whether a frame counted here is kept out because of its connection.
+    #[inline(always)]
+    pub const fn bypasses(self) -> bool {
+        self as u8 >= Counter::BypassedSkipped as u8 && self as u8 <= Counter::BypassedFragment as u8
+    }
+
     /// The line of the ledger that this counter adds to.
     pub const fn outcome(self) -> Outcome {
         match self {
-            Counter::Bypassed => Outcome::Bypassed,
+            _ if self.bypasses() => Outcome::Bypassed,
             Counter::TooLong | Counter::Undelivered => Outcome::Lost,
             _ if self.redirects() => Outcome::Redirected,
             _ => Outcome::Filtered,

@@ -10,6 +10,7 @@
 //! | [`mod@classify`] | from those to a verdict, with the tables |
 //! | [`ports`] | which ports are wanted |
 //! | [`tables`] | expectations, bypass and fragment notes |
+//! | [`bypass`] | why payload is kept out, and what is counted of it |
 //! | [`counters`] | verdicts as a partition of the input |
 //! | [`options`] | what the sensor tells the programs before it loads them |
 //! | [`metadata`] | what the program writes in front of a frame |
@@ -17,6 +18,7 @@
 #![no_std]
 
 pub mod address;
+pub mod bypass;
 pub mod classify;
 pub mod counters;
 pub mod load;
@@ -28,13 +30,14 @@ pub mod segments;
 pub mod tables;
 
 pub use address::{Address, pair_hash, shard_of};
+pub use bypass::{BypassReason, Bypassed, Traffic};
 pub use classify::{Decision, classify, examine, glance};
 pub use counters::{Counter, Counts, Outcome};
 pub use metadata::Metadata;
 pub use options::{Options, Rules};
 pub use parse::{Bytes, Fragment, Network, Packet, Status, parse};
 pub use ports::{Interest, PortWord, Ports, Transport};
-pub use tables::{Bypassed, Connection, Endpoint, Expectation, FragmentKey, Note, Tables, Traffic};
+pub use tables::{Connection, Endpoint, Expectation, FragmentKey, Note, Tables};
 
 /// Names of maps, programs and globals in the kernel object.
 pub mod names {

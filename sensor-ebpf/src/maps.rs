@@ -6,8 +6,8 @@ use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, XskMap};
 use portreeve_ebpf::counters::{FURTHER_SEGMENTS, SLOTS};
 use portreeve_ebpf::tables::{BYPASS_SLOTS as SLOT_COUNT, bypass_slot};
 use portreeve_ebpf::{
-    Bypassed, Connection, Counter, Counts, Endpoint, Expectation, FragmentKey, Interest, Note, Options, PortWord,
-    Rules, Tables, Traffic, Transport,
+    BypassReason, Bypassed, Connection, Counter, Counts, Endpoint, Expectation, FragmentKey, Interest, Note, Options,
+    PortWord, Rules, Tables, Traffic, Transport,
 };
 
 /// Overwritten by the loader, then frozen: the verifier treats its fields as constants.
@@ -123,8 +123,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> bool {
-        let Some(entry) = BYPASS.get_ptr_mut(connection) else { return false };
+    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> Option<BypassReason> {
+        let entry = BYPASS.get_ptr_mut(connection)?;
         // SAFETY: as for the counters, but two CPUs may meet here when a NIC splits a connection's directions over queues: each
         // direction has its own sums, so none is lost.
         unsafe {
@@ -132,8 +132,8 @@ impl Tables for Maps {
             sums.packets += traffic.packets;
             sums.bytes += traffic.bytes;
             sums.payload += traffic.payload;
+            Some(BypassReason::of((*entry).reason))
         }
-        true
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! What a decision consults beside the ports: expectations, bypassed connections, fragment notes.
 
-use crate::{Address, Interest, Rules, Transport};
+use crate::{Address, BypassReason, Interest, Rules, Traffic, Transport};
 
 /// One end of a connection: key of the expectations.
 #[repr(C)]
@@ -83,28 +83,6 @@ impl Connection {
     }
 }
 
-/// What the kernel counted of a connection after policy had finished with it.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bypassed {
-    /// Why it is bypassed: a number of the sensor's own.
-    pub reason: u64,
-    /// From the key's first side, and from its second.
-    pub traffic: [Traffic; 2],
-}
-
-/// Packets that were counted and dropped.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// How many.
-    pub packets: u64,
-    /// Their IP bytes, headers included.
-    pub bytes: u64,
-    /// Their transport payload in bytes.
-    pub payload: u64,
-}
-
 /// Which datagram a fragment belongs to: RFC 791 section 3.2 and RFC 8200 section 4.5.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,8 +136,8 @@ pub trait Tables {
     /// Whether any connection between the hosts with this hash may be bypassed. `true` is always right, and slower.
     fn may_bypass(&mut self, hash: u32) -> bool;
 
-    /// Whether the connection is bypassed under this key; if it is, adds `traffic` to one side of its account.
-    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> bool;
+    /// Why the connection is bypassed under this key, if it is; then adds `traffic` to one side of its account.
+    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> Option<BypassReason>;
 
     /// What was noted about a datagram.
     fn note(&mut self, key: &FragmentKey) -> Option<Note>;
@@ -173,7 +151,6 @@ const _: () = {
     assert!(size_of::<Endpoint>() == 20);
     assert!(size_of::<Expectation>() == 4);
     assert!(size_of::<Connection>() == 40);
-    assert!(size_of::<Bypassed>() == 56);
     assert!(size_of::<FragmentKey>() == 36);
     assert!(size_of::<Note>() == 4);
 };

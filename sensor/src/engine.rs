@@ -24,7 +24,7 @@ use crate::policy::{Neighbours, Policy};
 use crate::record::LogName;
 use crate::respond::{Requests, Resetter};
 use crate::stats::WorkerStats;
-use crate::summary::{Ledger, Took};
+use crate::summary::{Bypasses, Ledger, Took};
 use crate::sys;
 use crate::trace::Tracer;
 use crate::worker::Worker;
@@ -161,6 +161,11 @@ impl<S: Source> Finished<S> {
             }
         }
         sums
+    }
+
+    /// What was kept out of the capture, by the reason.
+    fn bypassed(&self) -> BTreeMap<&'static str, Bypasses> {
+        Bypasses::of(self.stats.iter().map(|stats| &**stats))
     }
 
     /// What was lost between the gate and the workers.

@@ -106,7 +106,7 @@ impl Inbox {
     /// What the worker has counted, and what became of its messages.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let messages = [("messages", self.offered()), ("messages_lost", self.lost())];
-        self.stats.counters.snapshot().into_iter().chain(messages)
+        self.stats.counters.snapshot().into_iter().chain(self.stats.bypasses.snapshot()).chain(messages)
     }
 
     /// How many messages are there now.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::capture::BypassReason;
+
 /// A counter with one writer: a plain load and store, no locked instruction.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -121,10 +123,59 @@ counters! {
         expectations_refused,
         /// Endpoints that gave way to newer ones.
         expectations_evicted,
+        /// Bypasses that ended with FIN or RST.
+        bypasses_finished,
+        /// Those that ended without: by a timeout, with the input, or because their connection gave way.
+        bypasses_expired,
+        /// How often it was found that a bypass had given way to newer ones, because the table was full: payload came up again.
+        bypasses_evicted,
         /// Connections that were to be reset and were not, because too many others were.
         responses_dropped,
         /// What policy had to forget before its time, because a table was full.
         policy_forgotten,
+    }
+}
+
+/// What was kept out of the capture, by the reason.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Bypasses([Bypass; BypassReason::COUNT]);
+
+/// What was kept out for one reason. Of a connection that lives, as much as has been asked for: when it pauses, and when it ends.
+#[derive(Debug, Default)]
+pub struct Bypass {
+    /// Connections whose payload was kept out from some moment on.
+    pub connections: Counter,
+    /// Packets that were kept out.
+    pub packets: Counter,
+    /// Their payload.
+    pub bytes: Counter,
+}
+
+macro_rules! names {
+    ($($reason:literal),+) => {
+        [$([
+            concat!("bypass_", $reason, "_conns"),
+            concat!("bypass_", $reason, "_pkts"),
+            concat!("bypass_", $reason, "_bytes"),
+        ]),+]
+    };
+}
+
+/// The names of each reason's counters.
+const BYPASS_NAMES: [[&str; 3]; BypassReason::COUNT] =
+    names!["skipped", "encrypted", "ssh_authenticated", "ssh_unknown", "ftp_data"];
+
+impl Bypasses {
+    /// The counters of one reason.
+    pub fn of(&self, why: BypassReason) -> &Bypass {
+        &self.0[why as usize]
+    }
+
+    /// Every counter with its name, in order.
+    pub fn snapshot(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.0.iter().flat_map(|Bypass { connections, packets, bytes }| [connections, packets, bytes]);
+        BYPASS_NAMES.into_iter().flatten().zip(counts.map(Counter::get))
     }
 }
 
@@ -135,4 +186,18 @@ pub struct WorkerStats {
     pub outcomes: FrameOutcomes,
     /// The rest.
     pub counters: WorkerCounters,
+    /// What was kept out of the capture.
+    pub bypasses: Bypasses,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_bypasses_have_their_reasons_names() {
+        for (why, names) in BypassReason::ALL.into_iter().zip(BYPASS_NAMES) {
+            assert_eq!(names, ["conns", "pkts", "bytes"].map(|what| format!("bypass_{}_{what}", why.name())));
+        }
+    }
 }

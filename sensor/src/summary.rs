@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::capture::BypassReason;
 use crate::collector::Collected;
 use crate::record::LogName;
+use crate::stats::WorkerStats;
 use crate::trace::Written;
 
 /// The result of a run.
@@ -23,6 +25,8 @@ pub struct Summary {
     pub lost: BTreeMap<&'static str, u64>,
     /// What else the workers counted, together; a `wrong_shard` other than 0 says that steering is broken.
     pub counters: BTreeMap<&'static str, u64>,
+    /// What was kept out of the capture, by the reason; those that were met.
+    pub bypassed: BTreeMap<&'static str, Bypasses>,
     /// Notices, by name.
     pub notices: BTreeMap<&'static str, u64>,
     /// Packets that were recorded.
@@ -53,6 +57,34 @@ pub struct Capture {
     /// Descriptors of each ring.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ring_depth: Option<u32>,
+}
+
+/// What was kept out of the capture for one reason.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize)]
+pub struct Bypasses {
+    /// Connections whose payload was kept out from some moment on.
+    pub connections: u64,
+    /// Packets that were kept out.
+    pub packets: u64,
+    /// Their payload.
+    pub bytes: u64,
+}
+
+impl Bypasses {
+    /// What workers have counted, by the reason.
+    pub fn of<'a>(workers: impl Iterator<Item = &'a WorkerStats>) -> BTreeMap<&'static str, Bypasses> {
+        let mut sums = BTreeMap::<_, Bypasses>::new();
+        for (why, stats) in workers.flat_map(|stats| BypassReason::ALL.map(|why| (why, stats))) {
+            let counted = stats.bypasses.of(why);
+            if counted.connections.get() > 0 {
+                let sum = sums.entry(why.name()).or_default();
+                sum.connections += counted.connections.get();
+                sum.packets += counted.packets.get();
+                sum.bytes += counted.bytes.get();
+            }
+        }
+        sums
+    }
 }
 
 /// Stages, each of which must account for all that entered it.
@@ -120,9 +152,9 @@ impl Summary {
         }
         let (seconds, cpu_seconds) = (took.elapsed.as_secs_f64(), took.cpu.as_secs_f64());
         let notices = collected.notices.clone();
-        let counters = BTreeMap::new();
+        let (counters, bypassed) = (BTreeMap::new(), BTreeMap::new());
         let recorded = collected.recorded;
-        Summary { packets, ledger, logs, lost, counters, notices, recorded, seconds, cpu_seconds, capture }
+        Summary { packets, ledger, logs, lost, counters, bypassed, notices, recorded, seconds, cpu_seconds, capture }
     }
 
     /// Records that are missing from the logs: a replay with any of them has failed.
@@ -177,6 +209,7 @@ impl fmt::Display for Summary {
         section(f, "logs", &self.logs)?;
         section(f, "notices", &self.notices)?;
         section(f, "lost records", &self.lost)?;
+        self.write_bypassed(f)?;
         writeln!(f, "ledger")?;
         for stage in self.ledger.stages() {
             writeln!(f, "  {:<22} {:>12}", stage.name, grouped(stage.entered))?;
@@ -185,6 +218,23 @@ impl fmt::Display for Summary {
             }
         }
         write!(f, "  {:<22} {:>12}", "unexplained", grouped(self.ledger.unexplained()))
+    }
+}
+
+impl Summary {
+    fn write_bypassed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.bypassed.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "{:<24} {:>12} {:>16} {:>20}", "bypassed", "connections", "packets", "bytes of payload")?;
+        for (why, Bypasses { connections, packets, bytes }) in &self.bypassed {
+            let [connections, packets, bytes] = [connections, packets, bytes].map(|number| grouped(*number));
+            writeln!(f, "  {why:<22} {connections:>12} {packets:>16} {bytes:>20}")?;
+        }
+        match self.counters.get("bypasses_evicted") {
+            None | Some(0) => Ok(()),
+            Some(number) => writeln!(f, "  {:<22} {:>12}", "gave way to newer ones", grouped(*number)),
+        }
     }
 }
 
@@ -243,7 +293,9 @@ mod tests {
         };
         let took = Took { elapsed: Duration::from_millis(1500), cpu: Duration::from_secs(2) };
         let capture = Capture { source: "file", queues: 1, workers: 1, ..Capture::default() };
-        Summary::new(1234, ledger, &collected, took, capture)
+        let bypasses = Bypasses { connections: 1, packets: 2000, bytes: 3_000_000 };
+        let bypassed = BTreeMap::from([("encrypted", bypasses)]);
+        Summary { bypassed, ..Summary::new(1234, ledger, &collected, took, capture) }
     }
 
     #[test]
@@ -255,7 +307,7 @@ mod tests {
             r#"{"packets":1234,"ledger":{"frames":1234,"frames.udp":1200,"frames.truncated":33,"frames.malformed":0,"#,
             r#""messages":10,"messages.received":9,"messages.outbox_full":1,"#,
             r#""records":9,"records.facts":9,"records.written":0,"records.write_failed":0,"records.packets":0,"unexplained":1},"#,
-            r#""logs":{},"lost":{"outbox":1},"counters":{},"notices":{"SensitivePortmapperAccess":2},"#,
+            r#""logs":{},"lost":{"outbox":1},"counters":{},"bypassed":{"encrypted":{"connections":1,"packets":2000,"bytes":3000000}},"notices":{"SensitivePortmapperAccess":2},"#,
             r#""recorded":{"files":0,"packets":0,"lines":0,"bytes":0,"over_budget":0,"failed":0},"seconds":1.5,"cpu_seconds":2.0,"#,
             r#""capture":{"source":"file","queues":1,"workers":1}}"#
         );
@@ -267,6 +319,10 @@ mod tests {
         let table = sample().to_string();
         assert!(table.starts_with("packets                         1,234\n"), "{table}");
         assert!(table.contains("  SensitivePortmapperAccess         2\n"), "{table}");
+        assert!(
+            table.contains("  encrypted                         1            2,000            3,000,000\n"),
+            "{table}"
+        );
         assert!(!table.contains("malformed"), "{table}");
         assert!(table.ends_with("  unexplained                       1"), "{table}");
     }

@@ -11,8 +11,8 @@ use frames::{HOSTS, Host, PORTS, Random, address, random_frame};
 use portreeve::kernel::{Kernel, KernelTables, Plan, Program};
 use portreeve::sys::bare_xdp_socket;
 use portreeve_ebpf::{
-    Connection, Counter, Decision, Endpoint, Expectation, Metadata, Options, Rules, Transport, classify, pair_hash,
-    shard_of,
+    BypassReason, Connection, Counter, Decision, Endpoint, Expectation, Metadata, Options, Rules, Transport, classify,
+    pair_hash, shard_of,
 };
 
 const XDP_DROP: u32 = 1;
@@ -48,12 +48,12 @@ fn expectations_and_bypasses_are_followed() {
     let control = Connection::new(Transport::Tcp, [client, server], [33_333, 111]);
     kernel.expect(&mut host, data, Expectation { why: Expectation::FTP_DATA, mode: Expectation::FULL });
     kernel.expect(&mut host, bulk, Expectation { why: Expectation::RPC_SERVICE, mode: Expectation::CONTROL_ONLY });
-    kernel.bypass(&mut host, control, 7);
+    kernel.bypass(&mut host, control, BypassReason::Encrypted);
     let steps = [
         (tcp(33_333, 40_000, 0x18), Counter::Expected),
         (tcp(40_000, 33_333, 0x18), Counter::NoMatch),
         (udp(33_333, 2049), Counter::ControlOnly),
-        (tcp(33_333, 111, 0x18), Counter::Bypassed),
+        (tcp(33_333, 111, 0x18), Counter::BypassedEncrypted),
         (tcp(33_333, 111, 0x11), Counter::Port),
         (tcp(33_334, 111, 0x18), Counter::Port),
         (fragment(udp(33_333, 2049), 0x2000), Counter::ControlOnly),
@@ -76,13 +76,16 @@ fn expectations_and_bypasses_are_followed() {
     kernel.expect(&mut host, data, opens);
     kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::ControlOnly);
     let transfer = Connection::new(Transport::Tcp, [client, server], [33_333, 40_000]);
-    kernel.bypass(&mut host, transfer, 3);
-    kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::Bypassed);
+    kernel.bypass(&mut host, transfer, BypassReason::FtpData);
+    kernel.step(&tcp(33_333, 40_000, 0x18), &mut host, Counter::BypassedFtpData);
     kernel.step(&tcp(33_333, 40_000, 0x11), &mut host, Counter::Expected);
     assert_eq!(kernel.tables.bypassed(&transfer), host.bypassed.get(&transfer).copied());
     let account = kernel.tables.end_bypass(&control).unwrap();
     assert_eq!(account, host.bypassed.remove(&control));
-    assert_eq!(account.map(|account| (account.reason, account.traffic[0].packets)), Some((7, 1)));
+    assert_eq!(
+        account.map(|account| (account.reason, account.traffic[0].packets)),
+        Some((BypassReason::Encrypted.number(), 1))
+    );
     kernel.step(&tcp(33_333, 111, 0x18), &mut host, Counter::Port);
 }
 
@@ -247,7 +250,7 @@ impl Pair {
         self.tables.expect(&endpoint, expectation).unwrap();
     }
 
-    fn bypass(&mut self, host: &mut Host, connection: Connection, reason: u64) {
+    fn bypass(&mut self, host: &mut Host, connection: Connection, reason: BypassReason) {
         host.start_bypass(connection, reason);
         self.tables.bypass(&connection, reason).unwrap();
     }
@@ -266,7 +269,8 @@ impl Pair {
         }
         let connection = Connection::new(transport, [a.0, b.0], [111, b.1]);
         if !host.bypassed.contains_key(&connection.swapped()) {
-            self.bypass(host, connection, 1);
+            let reason = random.pick(&BypassReason::ALL);
+            self.bypass(host, connection, reason);
         }
     }
 
@@ -292,7 +296,7 @@ impl Pair {
         } else {
             assert_eq!(out, frame, "{name}: the frame itself");
         }
-        if decision.counter != Counter::Bypassed && frame.len() >= SHORTEST_BUFFER {
+        if !decision.counter.bypasses() && frame.len() >= SHORTEST_BUFFER {
             assert_eq!(self.run(Program::Tcx, frame).0, TCX_NEXT, "{name}");
             let counter = if decision.counter.redirects() { Counter::Undelivered } else { decision.counter };
             self.count(Program::Tcx, counter, name, decision);

@@ -35,8 +35,8 @@ impl Gate for Fixed {
     fn leave(&mut self, _hosts: [IpAddr; 2]) {}
 
     fn bypass(&mut self, _: &FlowKey, _: BypassReason) {}
-    fn unbypass(&mut self, _: &FlowKey) -> Bypassed {
-        Bypassed::default()
+    fn unbypass(&mut self, _: &FlowKey) -> Option<Bypassed> {
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! FTP's data connections (RFC 959 section 3.2): followed, and read no further than the settings ask for.
 
 use super::{Analyzer, Context, Step};
+use crate::capture::BypassReason;
 use crate::event::Verdict;
 use crate::flow::key::Direction;
 
@@ -16,7 +17,7 @@ impl FtpData {
     fn count(&mut self, cx: &mut Context<'_>, bytes: u64) {
         self.seen = self.seen.saturating_add(bytes);
         if self.seen >= cx.limits.ftp_data_payload_bytes {
-            cx.verdict |= Verdict::SKIP | Verdict::BULK;
+            cx.verdict |= Verdict::skip(BypassReason::FtpData);
         }
     }
 }

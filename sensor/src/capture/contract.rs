@@ -2,7 +2,7 @@
 
 use portreeve_ebpf::{Connection, Endpoint, tables};
 
-use super::{BypassReason, Bypassed, Expectation, ExpectationMode, ExpectationReason};
+use super::{Bypassed, Expectation, ExpectationMode, ExpectationReason};
 use crate::flow::key::{FlowKey, Transport};
 
 impl Expectation {
@@ -33,19 +33,8 @@ impl FlowKey {
     }
 }
 
-impl BypassReason {
-    /// The number that stands for it in the bypass table.
-    pub const fn number(self) -> u64 {
-        match self {
-            BypassReason::Skip => 1,
-            BypassReason::Encrypted => 2,
-            BypassReason::Bulk => 3,
-        }
-    }
-}
-
-impl From<tables::Bypassed> for Bypassed {
-    fn from(account: tables::Bypassed) -> Self {
+impl From<portreeve_ebpf::Bypassed> for Bypassed {
+    fn from(account: portreeve_ebpf::Bypassed) -> Self {
         let [orig, resp] = account.traffic;
         Bypassed {
             packets: [orig.packets, resp.packets],

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+pub use portreeve_ebpf::BypassReason;
+
 use crate::flow::key::{FlowKey, Transport};
 
 /// The capture filter as the layers above may change it: the kernel program's maps, or their likeness for files and AF_PACKET.
@@ -22,11 +24,12 @@ pub trait Gate {
     /// Keeps the payload of this connection out from now on; its SYN, FIN and RST still come.
     fn bypass(&mut self, key: &FlowKey, why: BypassReason);
 
-    /// Ends a bypass, and tells what it kept out, or kept out since [`Gate::bypassed`].
-    fn unbypass(&mut self, key: &FlowKey) -> Bypassed;
+    /// Ends a bypass, and tells what it kept out, or kept out since [`Gate::bypassed`]. `None`: it has given way to newer ones.
+    fn unbypass(&mut self, key: &FlowKey) -> Option<Bypassed>;
 
-    /// Tells what a bypass kept out since it was last asked; the bypass goes on.
-    fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Bypassed {
+    /// Tells what a bypass kept out since it was last asked; the bypass goes on. `None`: it had given way to newer ones, and what it had
+    /// counted is lost; it begins anew.
+    fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Option<Bypassed> {
         let kept_out = self.unbypass(key);
         self.bypass(key, why);
         kept_out
@@ -64,17 +67,6 @@ pub enum ExpectationMode {
     Full,
     /// Only what a connection record needs: SYN, FIN and RST.
     ControlOnly,
-}
-
-/// Why payload is kept out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum BypassReason {
-    /// Policy skips the rest of the connection.
-    Skip,
-    /// The rest is encrypted.
-    Encrypted,
-    /// A bulk transfer.
-    Bulk,
 }
 
 /// What a bypass has kept out.

@@ -68,23 +68,22 @@ impl Gate for KernelGate {
     }
 
     fn bypass(&mut self, key: &FlowKey, why: BypassReason) {
-        let result = self.tables.bypass(&key.connection(), why.number());
+        let result = self.tables.bypass(&key.connection(), why);
         self.note(result);
     }
 
-    fn unbypass(&mut self, key: &FlowKey) -> Bypassed {
+    fn unbypass(&mut self, key: &FlowKey) -> Option<Bypassed> {
         let result = self.tables.end_bypass(&key.connection());
-        let account = self.note(result).flatten().map(Bypassed::from).unwrap_or_default();
-        account.since(self.told.remove(key).unwrap_or_default())
+        let told = self.told.remove(key).unwrap_or_default();
+        self.note(result).flatten().map(|account| Bypassed::from(account).since(told))
     }
 
-    fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Bypassed {
+    fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Option<Bypassed> {
         let Some(account) = self.tables.bypassed(&key.connection()).map(Bypassed::from) else {
-            // It gave way to newer ones; what it had counted is lost with it.
             self.told.remove(key);
             self.bypass(key, why);
-            return Bypassed::default();
+            return None;
         };
-        account.since(self.told.insert(*key, account).unwrap_or_default())
+        Some(account.since(self.told.insert(*key, account).unwrap_or_default()))
     }
 }

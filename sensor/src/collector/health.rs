@@ -140,6 +140,22 @@ fn stats(ts: Timestamp, counts: &Counts) -> StatsRecord {
         responses_dropped: count("responses_dropped"),
         analyzer_panics: count("analyzer_panics"),
         policy_forgotten: count("policy_forgotten"),
+        bypass_skipped_conns: count("bypass_skipped_conns"),
+        bypass_skipped_pkts: count("bypass_skipped_pkts"),
+        bypass_skipped_bytes: count("bypass_skipped_bytes"),
+        bypass_encrypted_conns: count("bypass_encrypted_conns"),
+        bypass_encrypted_pkts: count("bypass_encrypted_pkts"),
+        bypass_encrypted_bytes: count("bypass_encrypted_bytes"),
+        bypass_ssh_authenticated_conns: count("bypass_ssh_authenticated_conns"),
+        bypass_ssh_authenticated_pkts: count("bypass_ssh_authenticated_pkts"),
+        bypass_ssh_authenticated_bytes: count("bypass_ssh_authenticated_bytes"),
+        bypass_ssh_unknown_conns: count("bypass_ssh_unknown_conns"),
+        bypass_ssh_unknown_pkts: count("bypass_ssh_unknown_pkts"),
+        bypass_ssh_unknown_bytes: count("bypass_ssh_unknown_bytes"),
+        bypass_ftp_data_conns: count("bypass_ftp_data_conns"),
+        bypass_ftp_data_pkts: count("bypass_ftp_data_pkts"),
+        bypass_ftp_data_bytes: count("bypass_ftp_data_bytes"),
+        bypasses_evicted: count("bypasses_evicted"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything a user can set: settings, limits, ports, the manual's policy sets.
 
+mod bypass;
 mod counting;
 mod health;
 mod layers;
@@ -11,9 +12,9 @@ mod ports;
 mod respond;
 pub mod sets;
 mod settings;
-mod ssh;
 mod timeouts;
 
+pub use bypass::BypassSettings;
 pub use counting::{AccountSettings, ScanSettings};
 pub use health::HealthSettings;
 pub use login::LoginSettings;
@@ -26,5 +27,4 @@ pub use settings::{
     CaptureMode, CaptureSettings, CaptureSource, DecodeSettings, Fragments, NoticeAction, NoticeSettings,
     PolicyChanges, PortChanges, Settings, SiteSettings, Steering, Unparsed, WeirdSettings,
 };
-pub use ssh::SshSettings;
 pub use timeouts::{Timeouts, seconds};

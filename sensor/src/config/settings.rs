@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::bypass::BypassSettings;
 use super::counting::{AccountSettings, ScanSettings};
 use super::health::HealthSettings;
 use super::limits::Limits;
@@ -16,7 +17,6 @@ use super::portmap::PortmapSettings;
 use super::ports::PortSpec;
 use super::respond::RespondSettings;
 use super::sets::{Compiled, DialogueSets};
-use super::ssh::SshSettings;
 use super::timeouts::Timeouts;
 use super::{PolicySets, layers, sets};
 use crate::error::Result;
@@ -45,8 +45,6 @@ pub struct Settings {
     pub portmap: PortmapSettings,
     /// The policy of logins.
     pub login: LoginSettings,
-    /// SSH.
-    pub ssh: SshSettings,
     /// Accounts tried, across services.
     pub accounts: AccountSettings,
     /// Scans of what is watched.
@@ -138,6 +136,8 @@ pub struct CaptureSettings {
     pub socket_bytes: usize,
     /// Whether the interface is switched to promiscuous mode.
     pub promiscuous: bool,
+    /// Whose payload is kept out once nothing further is read of it.
+    pub bypass: BypassSettings,
 }
 
 impl Default for CaptureSettings {
@@ -154,6 +154,7 @@ impl Default for CaptureSettings {
             take_over: false,
             socket_bytes: 64 << 20,
             promiscuous: true,
+            bypass: BypassSettings::default(),
         }
     }
 }

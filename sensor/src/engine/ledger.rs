@@ -42,6 +42,7 @@ pub fn add_filter_stages(ledger: &mut Ledger, counts: &Counts, losses: &Losses, 
     ];
     ledger.stage("filter", total(counts), outcomes);
     ledger.stage("filtered", sum(counts, Outcome::Filtered), by_reason(counts, Outcome::Filtered));
+    ledger.stage("bypassed", sum(counts, Outcome::Bypassed), by_reason(counts, Outcome::Bypassed));
     ledger.stage("wanted", redirected, by_reason(counts, Outcome::Redirected));
     let ways = vec![
         ("delivered", delivered),

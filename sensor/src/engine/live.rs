@@ -214,5 +214,5 @@ fn conclude<S: Source>(finished: &Finished<S>, ledger: Ledger, what: Capture) ->
     let mut troubles: Vec<Error> = vanished.map(|why| Error::new("go on capturing", why)).into_iter().collect();
     troubles.extend(finished.troubles());
     let summary = Summary::new(finished.packets(), ledger, &finished.collected, finished.took, what);
-    Ended { summary: Summary { counters: finished.counters(), ..summary }, troubles }
+    Ended { summary: Summary { counters: finished.counters(), bypassed: finished.bypassed(), ..summary }, troubles }
 }

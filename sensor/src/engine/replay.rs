@@ -42,5 +42,5 @@ pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<At
     let what = Capture { source: "file", queues: 1, workers, ..Capture::default() };
     let packets = capture.report.packets.get();
     let summary = Summary::new(packets, ledger, &finished.collected, finished.took, what);
-    Ok(Ended { summary: Summary { counters: finished.counters(), ..summary }, troubles })
+    Ok(Ended { summary: Summary { counters: finished.counters(), bypassed: finished.bypassed(), ..summary }, troubles })
 }

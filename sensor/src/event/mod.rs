@@ -21,6 +21,7 @@ pub use ssh::SshEvent;
 pub use stream::EventStream;
 
 use crate::analyzers::Service;
+use crate::capture::BypassReason;
 use crate::capture::Gate;
 use crate::flow::Conn;
 use crate::flow::key::{Direction, FlowKey};
@@ -111,29 +112,43 @@ pub enum ConnectionEvent {
 
 /// What policy decides about a connection; decisions of several handlers are united.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Verdict(u8);
+pub struct Verdict {
+    decided: u8,
+    /// Why the rest is skipped: the reason that came first.
+    skips: Option<BypassReason>,
+}
 
 impl Verdict {
     /// Keep going.
-    pub const CONTINUE: Verdict = Verdict(0);
+    pub const CONTINUE: Verdict = Verdict::of(0);
     /// The manual's `skip_further_processing`: no more content, connection events only. Reaches the kernel as a bypass.
-    pub const SKIP: Verdict = Verdict(1);
+    pub const SKIP: Verdict = Verdict::skip(BypassReason::Skipped);
     /// `set_record_packets(c, T)`.
-    pub const RECORD: Verdict = Verdict(2);
+    pub const RECORD: Verdict = Verdict::of(1);
     /// `set_record_packets(c, F)`.
-    pub const DO_NOT_RECORD: Verdict = Verdict(4);
+    pub const DO_NOT_RECORD: Verdict = Verdict::of(2);
     /// The dialogue can no longer be followed.
-    pub const CONFUSED: Verdict = Verdict(8);
+    pub const CONFUSED: Verdict = Verdict::of(4);
     /// The manual's `terminate_connection`.
-    pub const TERMINATE: Verdict = Verdict(16);
-    /// Why [`Verdict::SKIP`]: the rest is encrypted.
-    pub const ENCRYPTED: Verdict = Verdict(32);
-    /// Why [`Verdict::SKIP`]: the rest is a bulk transfer.
-    pub const BULK: Verdict = Verdict(64);
+    pub const TERMINATE: Verdict = Verdict::of(8);
 
-    /// Whether all of `other` has been decided.
+    const fn of(decided: u8) -> Verdict {
+        Verdict { decided, skips: None }
+    }
+
+    /// [`Verdict::SKIP`] for this reason.
+    pub const fn skip(why: BypassReason) -> Verdict {
+        Verdict { decided: 0, skips: Some(why) }
+    }
+
+    /// Why the rest is skipped, if it is.
+    pub const fn skips(self) -> Option<BypassReason> {
+        self.skips
+    }
+
+    /// Whether all of `other` has been decided, for whatever reason.
     pub const fn has(self, other: Verdict) -> bool {
-        self.0 & other.0 == other.0
+        self.decided & other.decided == other.decided && (self.skips.is_some() || other.skips.is_none())
     }
 }
 
@@ -141,7 +156,7 @@ impl std::ops::BitOr for Verdict {
     type Output = Verdict;
 
     fn bitor(self, other: Verdict) -> Verdict {
-        Verdict(self.0 | other.0)
+        Verdict { decided: self.decided | other.decided, skips: self.skips.or(other.skips) }
     }
 }
 

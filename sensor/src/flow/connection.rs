@@ -169,8 +169,7 @@ impl Connection {
             analyzer.on_close(cx);
             Step::Done
         });
-        let kept_out = self.subject.end_bypass(shared);
-        self.account(kept_out);
+        self.end_bypass(shared);
         self.count_sides(&shared.stats.counters);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
         shared.budget().settle(&mut self.account, 0);
@@ -184,6 +183,21 @@ impl Connection {
             counters.connections_two_sided.inc();
         } else if self.tcp.is_some() && b"AaDd".iter().any(|letter| conn.history.contains(*letter)) {
             counters.connections_one_sided.inc();
+        }
+    }
+
+    /// A bypass lasts as long as the connection's state: a while beyond FIN or RST, or until it times out or gives way.
+    fn end_bypass(&mut self, shared: &mut Shared<'_>) {
+        if self.subject.is_bypassed(shared).is_some() {
+            let is_open = self.tcp.as_ref().is_none_or(|tcp| tcp.is_open());
+            let counters = &shared.stats.counters;
+            if is_open {
+                counters.bypasses_expired.inc()
+            } else {
+                counters.bypasses_finished.inc()
+            }
+            let kept_out = self.subject.end_bypass(shared);
+            self.account(kept_out);
         }
     }
 

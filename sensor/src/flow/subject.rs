@@ -109,42 +109,46 @@ impl Subject {
         self.conn.history.push(if direction.is_orig() { letter } else { letter.to_ascii_lowercase() });
     }
 
+    /// Why its payload is kept out of the capture, if it is.
+    pub fn is_bypassed(&self, shared: &Shared<'_>) -> Option<BypassReason> {
+        self.conn.verdict.skips().filter(|&why| shared.settings.capture.bypass.allows(why))
+    }
+
     /// Ends a bypass, if there is one, and counts the packets that it kept out.
     pub fn end_bypass(&mut self, shared: &mut Shared<'_>) -> Bypassed {
-        if !self.conn.verdict.has(Verdict::SKIP) {
-            return Bypassed::default();
-        }
+        let Some(why) = self.is_bypassed(shared) else { return Bypassed::default() };
         let kept_out = shared.gate.unbypass(&self.conn.id.key);
-        self.count_kept_out(kept_out);
-        kept_out
+        self.count_kept_out(shared, why, kept_out)
     }
 
     /// Counts the packets that a bypass has kept out by now; it goes on.
     pub fn look_at_bypass(&mut self, shared: &mut Shared<'_>) -> Bypassed {
-        if !self.conn.verdict.has(Verdict::SKIP) {
-            return Bypassed::default();
-        }
-        let kept_out = shared.gate.bypassed(&self.conn.id.key, BypassReason::Skip);
-        self.count_kept_out(kept_out);
-        kept_out
+        let Some(why) = self.is_bypassed(shared) else { return Bypassed::default() };
+        let kept_out = shared.gate.bypassed(&self.conn.id.key, why);
+        self.count_kept_out(shared, why, kept_out)
     }
 
-    /// Begins the bypass that policy asked for.
+    /// Begins the bypass that policy asked for, if the settings allow it.
     pub fn begin_bypass(&mut self, shared: &mut Shared<'_>) {
-        let verdict = self.conn.verdict;
-        let why = match (verdict.has(Verdict::ENCRYPTED), verdict.has(Verdict::BULK)) {
-            (true, _) => BypassReason::Encrypted,
-            (_, true) => BypassReason::Bulk,
-            _ => BypassReason::Skip,
-        };
-        shared.gate.bypass(&self.conn.id.key, why);
+        if let Some(why) = self.is_bypassed(shared) {
+            shared.stats.bypasses.of(why).connections.inc();
+            shared.gate.bypass(&self.conn.id.key, why);
+        }
     }
 
-    fn count_kept_out(&mut self, kept_out: Bypassed) {
+    fn count_kept_out(&mut self, shared: &Shared<'_>, why: BypassReason, kept_out: Option<Bypassed>) -> Bypassed {
+        let Some(kept_out) = kept_out else {
+            shared.stats.counters.bypasses_evicted.inc();
+            return Bypassed::default();
+        };
+        let counts = shared.stats.bypasses.of(why);
+        counts.packets.add(kept_out.packets.iter().sum());
+        counts.bytes.add(kept_out.payload.iter().sum());
         for (place, endpoint) in [&mut self.conn.orig, &mut self.conn.resp].into_iter().enumerate() {
             endpoint.packets += kept_out.packets.get(place).copied().unwrap_or(0);
             endpoint.ip_bytes += kept_out.bytes.get(place).copied().unwrap_or(0);
         }
+        kept_out
     }
 
     /// Carries out what policy has decided.
@@ -168,6 +172,7 @@ mod tests {
     use crate::analyzers::testing::{Recorder, conn};
     use crate::capture::Expectation;
     use crate::flow::key::{FlowKey, Transport};
+    use crate::stats::Counter;
 
     struct NoGate;
 
@@ -179,8 +184,8 @@ mod tests {
         fn leave(&mut self, _hosts: [std::net::IpAddr; 2]) {}
 
         fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
-        fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
-            Bypassed { packets: [1, 2], bytes: [100, 200], payload: [0, 80] }
+        fn unbypass(&mut self, _key: &FlowKey) -> Option<Bypassed> {
+            Some(Bypassed { packets: [1, 2], bytes: [100, 200], payload: [0, 80] })
         }
     }
 
@@ -222,6 +227,8 @@ mod tests {
             assert_eq!(subject.end_bypass(shared).payload, [0, 80]);
             assert!(subject.analyzer.is_none());
             assert_eq!((subject.conn.orig.packets, subject.conn.resp.ip_bytes), (1, 200));
+            let counts = shared.stats.bypasses.of(BypassReason::Skipped);
+            assert_eq!([&counts.connections, &counts.packets, &counts.bytes].map(Counter::get), [1, 3, 80]);
         });
     }
 }

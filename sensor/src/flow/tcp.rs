@@ -108,7 +108,13 @@ impl Tcp {
         self.note_partial(dir, flags);
         let occupied = occupied(segment);
         self.begin_side(subject, shared, dir, segment);
-        let seq = self.side(dir).relative(segment.seq);
+        let mut seq = self.side(dir).relative(segment.seq);
+        if segment.payload_len > 0 && seq > self.side(dir).last && subject.is_bypassed(shared).is_some() {
+            // Nothing should come up, and here is something beyond what was kept out: the bypass has given way, and begins anew.
+            let kept_out = subject.look_at_bypass(shared);
+            self.account(subject, kept_out);
+            seq = self.side(dir).relative(segment.seq);
+        }
         if seq < 0 && !flags.rst {
             self.weird(subject, shared, "TCP_seq_underflow_or_misorder");
         }

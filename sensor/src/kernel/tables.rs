@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::{Ebpf, Pod};
 use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
-use portreeve_ebpf::{Address, Bypassed, Connection, Endpoint, Expectation, PortWord, Ports, names, pair_hash};
+use portreeve_ebpf::{
+    Address, BypassReason, Bypassed, Connection, Endpoint, Expectation, PortWord, Ports, names, pair_hash,
+};
 
 use super::{Chain, Plan, REBUILD, Wire};
 use crate::error::{Error, Result};
@@ -46,8 +48,8 @@ impl KernelTables {
     ///
     /// # Errors
     /// The kernel refuses.
-    pub fn bypass(&mut self, connection: &Connection, reason: u64) -> io::Result<()> {
-        if insert_new(&mut self.bypass, *connection, Bypassed { reason, ..Bypassed::default() })? {
+    pub fn bypass(&mut self, connection: &Connection, reason: BypassReason) -> io::Result<()> {
+        if insert_new(&mut self.bypass, *connection, Bypassed::new(reason))? {
             self.slot(connection, 1)?;
         }
         Ok(())

@@ -26,6 +26,22 @@ define::record! {
         responses_dropped: u64,
         analyzer_panics: u64,
         policy_forgotten: u64,
+        bypass_skipped_conns: u64,
+        bypass_skipped_pkts: u64,
+        bypass_skipped_bytes: u64,
+        bypass_encrypted_conns: u64,
+        bypass_encrypted_pkts: u64,
+        bypass_encrypted_bytes: u64,
+        bypass_ssh_authenticated_conns: u64,
+        bypass_ssh_authenticated_pkts: u64,
+        bypass_ssh_authenticated_bytes: u64,
+        bypass_ssh_unknown_conns: u64,
+        bypass_ssh_unknown_pkts: u64,
+        bypass_ssh_unknown_bytes: u64,
+        bypass_ftp_data_conns: u64,
+        bypass_ftp_data_pkts: u64,
+        bypass_ftp_data_bytes: u64,
+        bypasses_evicted: u64,
     }
 }
 

@@ -218,6 +218,22 @@ pub fn stats() -> StatsRecord {
         responses_dropped: 0,
         analyzer_panics: 0,
         policy_forgotten: 0,
+        bypass_skipped_conns: 1,
+        bypass_skipped_pkts: 20,
+        bypass_skipped_bytes: 30_000,
+        bypass_encrypted_conns: 1,
+        bypass_encrypted_pkts: 20,
+        bypass_encrypted_bytes: 30_000,
+        bypass_ssh_authenticated_conns: 1,
+        bypass_ssh_authenticated_pkts: 20,
+        bypass_ssh_authenticated_bytes: 30_000,
+        bypass_ssh_unknown_conns: 1,
+        bypass_ssh_unknown_pkts: 20,
+        bypass_ssh_unknown_bytes: 30_000,
+        bypass_ftp_data_conns: 1,
+        bypass_ftp_data_pkts: 20,
+        bypass_ftp_data_bytes: 30_000,
+        bypasses_evicted: 0,
     }
 }
 

@@ -78,8 +78,8 @@ impl Gate for Remembering {
         self.bypassed.push(*key);
     }
 
-    fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
-        std::mem::take(&mut self.kept_out)
+    fn unbypass(&mut self, _key: &FlowKey) -> Option<Bypassed> {
+        Some(std::mem::take(&mut self.kept_out))
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use portreeve_ebpf::tables::bypass_slot;
 use portreeve_ebpf::{
-    Address, Bypassed, Connection, Endpoint, Expectation, FragmentKey, Interest, Note, Options, Ports, Rules, Tables,
-    Traffic, Transport, pair_hash,
+    Address, BypassReason, Bypassed, Connection, Endpoint, Expectation, FragmentKey, Interest, Note, Options, Ports,
+    Rules, Tables, Traffic, Transport, pair_hash,
 };
 
 /// The hosts of all random frames: few, so that fragments, expectations and bypassed connections are met again.
@@ -245,10 +245,10 @@ impl Host {
         self.expectations.insert(endpoint, expectation);
     }
 
-    pub fn start_bypass(&mut self, connection: Connection, reason: u64) {
+    pub fn start_bypass(&mut self, connection: Connection, reason: BypassReason) {
         let [a, b] = connection.addresses;
         self.slots.insert(bypass_slot(pair_hash(self.options.seed, a, b)));
-        self.bypassed.insert(connection, Bypassed { reason, ..Bypassed::default() });
+        self.bypassed.insert(connection, Bypassed::new(reason));
     }
 }
 
@@ -273,13 +273,13 @@ impl Tables for Host {
         self.slots.contains(&bypass_slot(hash))
     }
 
-    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> bool {
-        let Some(account) = self.bypassed.get_mut(connection) else { return false };
+    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> Option<BypassReason> {
+        let account = self.bypassed.get_mut(connection)?;
         let sums = &mut account.traffic[side];
         sums.packets += traffic.packets;
         sums.bytes += traffic.bytes;
         sums.payload += traffic.payload;
-        true
+        Some(BypassReason::of(account.reason))
     }
 
     fn note(&mut self, key: &FragmentKey) -> Option<Note> {

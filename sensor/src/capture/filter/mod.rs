@@ -103,19 +103,17 @@ impl Gate for HostFilter {
         if self.tables.bypass.get_mut(&connection).is_some() {
             return;
         }
-        let account = contract::Bypassed { reason: why.number(), ..contract::Bypassed::default() };
-        if let Some((old, _)) = self.tables.bypass.insert(connection, account) {
-            self.counters.bypasses_evicted.inc();
+        if let Some((old, _)) = self.tables.bypass.insert(connection, contract::Bypassed::new(why)) {
             self.tables.guard(&old, -1);
         }
         self.tables.guard(&connection, 1);
     }
 
-    fn unbypass(&mut self, key: &FlowKey) -> Bypassed {
+    fn unbypass(&mut self, key: &FlowKey) -> Option<Bypassed> {
         let connection = key.connection();
-        let Some(account) = self.tables.bypass.remove(&connection) else { return Bypassed::default() };
+        let account = self.tables.bypass.remove(&connection)?;
         self.tables.guard(&connection, -1);
-        account.into()
+        Some(account.into())
     }
 }
 
@@ -133,8 +131,6 @@ pub struct FilterCounters {
     pub frames: [Counter; contract::Counter::COUNT],
     /// Expectations that gave way to newer ones because the table was full.
     pub expectations_evicted: Counter,
-    /// Bypasses that gave way likewise: their packets come up again.
-    pub bypasses_evicted: Counter,
     /// Expectations, begun or ended, that found no room on their way to another shard.
     pub requests_lost: Counter,
 }
@@ -236,14 +232,14 @@ impl Tables for HostTables {
         self.bypass.len() > 0 && self.guards.get(bypass_slot(hash) as usize).is_some_and(|&count| count > 0)
     }
 
-    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> bool {
-        let Some(account) = self.bypass.get_mut(connection) else { return false };
+    fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> Option<BypassReason> {
+        let account = self.bypass.get_mut(connection)?;
         if let Some(sum) = account.traffic.get_mut(side) {
             sum.packets = sum.packets.saturating_add(traffic.packets);
             sum.bytes = sum.bytes.saturating_add(traffic.bytes);
             sum.payload = sum.payload.saturating_add(traffic.payload);
         }
-        true
+        Some(BypassReason::of(account.reason))
     }
 
     fn note(&mut self, key: &FragmentKey) -> Option<Note> {

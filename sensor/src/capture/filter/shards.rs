@@ -97,7 +97,7 @@ impl Gate for ShardFilter {
         self.filter.bypass(key, why);
     }
 
-    fn unbypass(&mut self, key: &FlowKey) -> Bypassed {
+    fn unbypass(&mut self, key: &FlowKey) -> Option<Bypassed> {
         self.filter.unbypass(key)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use super::expected::{Answer, Place};
+use crate::capture::BypassReason;
 use crate::event::Verdict;
 use crate::flow::Conn;
 use crate::policy::hot::judged;
@@ -93,7 +94,7 @@ impl Policy {
     /// A data connection has come.
     pub(in crate::policy) fn expected_connection_seen(&mut self, seen: &mut Seen<'_>) {
         if self.settings.limits.ftp_data_payload_bytes == 0 {
-            seen.verdict |= Verdict::SKIP;
+            seen.verdict |= Verdict::skip(BypassReason::FtpData);
         }
         let Some(place) = self.ftp_data.place(seen.now, &seen.conn.id.key) else { return };
         self.ftp_data.begin_data(place);

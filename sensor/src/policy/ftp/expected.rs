@@ -139,8 +139,8 @@ impl ExpectedData {
             met: Vec::new(),
             neighbours: Neighbours::default(),
             lifetime: Duration::from_secs(limits.ftp_data_expected_seconds),
-            mode: match limits.ftp_data_payload_bytes {
-                0 => ExpectationMode::ControlOnly,
+            mode: match (limits.ftp_data_payload_bytes, settings.capture.bypass.ftp_data) {
+                (0, true) => ExpectationMode::ControlOnly,
                 _ => ExpectationMode::Full,
             },
             most: Most {

@@ -18,6 +18,7 @@ pub use neighbours::Neighbours;
 pub use session::FtpSession;
 
 use super::{Policy, Seen, Session};
+use crate::capture::BypassReason;
 use crate::event::{FtpEvent, Verdict};
 use crate::flow::Annotation;
 
@@ -40,6 +41,6 @@ impl Policy {
             seen.conn.marks.labels.push(label);
         }
         self.append_addl(seen.conn, Annotation::Words("(encrypted)"));
-        seen.verdict |= Verdict::SKIP | Verdict::ENCRYPTED;
+        seen.verdict |= Verdict::skip(BypassReason::Encrypted);
     }
 }

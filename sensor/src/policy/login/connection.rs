@@ -3,6 +3,7 @@
 use super::keystrokes::number;
 use super::session::{session, session_mut};
 use crate::analyzers::Service;
+use crate::capture::BypassReason;
 use crate::config::PortSpec;
 use crate::event::{LoginState, Verdict};
 use crate::flow::key::Transport;
@@ -72,7 +73,7 @@ impl Policy {
             self.append_addl(seen.conn, Annotation::Words("(encrypted)"));
         }
         if both {
-            seen.verdict |= Verdict::SKIP | Verdict::ENCRYPTED;
+            seen.verdict |= Verdict::skip(BypassReason::Encrypted);
         }
     }
 

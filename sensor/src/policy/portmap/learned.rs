@@ -277,8 +277,8 @@ mod tests {
 
         fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
 
-        fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
-            Bypassed::default()
+        fn unbypass(&mut self, _key: &FlowKey) -> Option<Bypassed> {
+            None
         }
     }
 

@@ -9,6 +9,7 @@ pub use record::SshSession;
 use self::fingerprint::Hassh;
 use super::{Policy, Seen, Session};
 use crate::analyzers::wire::ssh::kexinit::{Algorithms, Capabilities};
+use crate::capture::BypassReason;
 use crate::event::{SshEvent, Verdict};
 use crate::flow::budget::{Budget, EXHAUSTED};
 
@@ -34,12 +35,12 @@ impl Policy {
                 session.none = auth_method_none;
                 self.login_successful(seen, b"");
                 self.log_ssh(seen, &session);
-                self.ssh_skip(seen);
+                self.ssh_skip(seen, BypassReason::SshAuthenticated);
                 return;
             }
             SshEvent::SshAuthUnknown => {
                 session.auth_success = None;
-                self.ssh_skip(seen);
+                self.ssh_skip(seen, BypassReason::SshUnknown);
             }
             SshEvent::SshServerPreBannerData { .. } | SshEvent::Ssh1ServerHostKey { .. } | SshEvent::SshAuthFailed => {}
         }
@@ -95,9 +96,9 @@ impl Policy {
     }
 
     /// What follows is encrypted, and nothing more will be known of it.
-    fn ssh_skip(&mut self, seen: &mut Seen<'_>) {
-        if self.settings.ssh.skip_after_authentication && seen.conn.hot == 0 {
-            seen.verdict |= Verdict::SKIP | Verdict::ENCRYPTED;
+    fn ssh_skip(&mut self, seen: &mut Seen<'_>, why: BypassReason) {
+        if seen.conn.hot == 0 {
+            seen.verdict |= Verdict::skip(why);
         }
     }
 }

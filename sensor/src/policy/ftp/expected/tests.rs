@@ -30,8 +30,8 @@ impl Gate for Notebook {
 
     fn bypass(&mut self, _key: &FlowKey, _why: BypassReason) {}
 
-    fn unbypass(&mut self, _key: &FlowKey) -> Bypassed {
-        Bypassed::default()
+    fn unbypass(&mut self, _key: &FlowKey) -> Option<Bypassed> {
+        None
     }
 }
 
