@@ -23,7 +23,7 @@ use crate::outbox::{WhenFull, outbox};
 use crate::policy::{Neighbours, Policy};
 use crate::record::LogName;
 use crate::respond::{Requests, Resetter};
-use crate::stats::WorkerStats;
+use crate::stats::{WorkerStats, is_clock, is_level};
 use crate::summary::{Bypasses, Ledger, Took};
 use crate::sys;
 use crate::trace::Tracer;
@@ -156,7 +156,7 @@ impl<S: Source> Finished<S> {
     fn counters(&self) -> BTreeMap<&'static str, u64> {
         let mut sums = BTreeMap::from([("detectors_forgotten", self.collected.forgotten)]);
         for (name, number) in self.stats.iter().flat_map(|stats| stats.counters.snapshot()) {
-            if !matches!(name, "began_nanos" | "clock_nanos" | "connections_open" | "buffered_bytes") {
+            if !is_level(name) && !is_clock(name) {
                 *sums.entry(name).or_default() += number;
             }
         }

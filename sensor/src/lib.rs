@@ -70,9 +70,9 @@
 //!    reason, close the sockets last ([`engine`]).
 //! 8. The same capture and settings give the same logs: offline or live, one worker or many, however a stream was cut into segments.
 //!    Timers are exact in packet time: an event that a timer raises carries its deadline, not the moment at which somebody looked.
-//!    Two holes are known, both between shards: the manual's silence about a client's further calls to walld is kept per worker; and
-//!    in a replay, what one worker learns of a port, or of an FTP data connection with a third host, reaches the others a few chunks of
-//!    the file later.
+//!    Three holes are known, all between shards: the manual's silence about a client's further calls to walld is kept per worker; so is how
+//!    many of a storm are told (notices of what the capture lost, weirds beyond their threshold); and in a replay, what one worker learns
+//!    of a port, or of an FTP data connection with a third host, reaches the others a few chunks of the file later.
 //! 9. No byte of a frame is referenced after its batch has been given back.
 //! 10. Whatever a remote host can make grow has its bound in [`config::limits`], and reaching it is counted.
 //! 11. A default port stands in the table of [`analyzers`], and nowhere else.

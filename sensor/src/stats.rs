@@ -46,6 +46,16 @@ macro_rules! counters {
     };
 }
 
+/// Whether a counter of this name goes up and down: only that of now means anything.
+pub fn is_level(name: &str) -> bool {
+    matches!(name, "connections_open" | "buffered_bytes")
+}
+
+/// Whether a counter of this name is a time.
+pub fn is_clock(name: &str) -> bool {
+    matches!(name, "began_nanos" | "clock_nanos")
+}
+
 counters! {
     /// What became of each frame that reached a worker: exactly one of these per frame, so that the ledger closes.
     FrameOutcomes {

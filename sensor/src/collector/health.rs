@@ -7,6 +7,7 @@ use crate::config::Settings;
 use crate::outbox::Inbox;
 use crate::policy::{CaptureLoss, Evidence, PEER};
 use crate::record::{Record, StatsRecord};
+use crate::stats::is_level;
 use crate::sys;
 use crate::time::Timestamp;
 
@@ -97,11 +98,6 @@ impl Turn {
         (*at, *before, self.wait) = (now, counts, self.every);
         Some((over, growth))
     }
-}
-
-/// Whether it goes up and down.
-fn is_level(name: &str) -> bool {
-    matches!(name, "connections_open" | "buffered_bytes")
 }
 
 fn sums(inboxes: &[Inbox]) -> Counts {
