@@ -302,10 +302,10 @@ mod tests {
         let (transport, program, name) = (crate::flow::key::Transport::Udp, 100_003, Text::from("nfs"));
         sender.push(Message::record(samples::AT, samples::conn()));
         sender.push(Message::record(samples::AT, samples::portmap()));
-        sender.push(Message::record(samples::AT, Box::new(samples::ftp())));
+        sender.push(Message::record(samples::AT, samples::ftp()));
         sender.push(Message::record(samples::AT, Box::new(samples::login())));
         sender.push(Message::record(samples::AT, Box::new(samples::ssh())));
-        sender.push(Message::record(samples::AT, Box::new(samples::notice())));
+        sender.push(Message::record(samples::AT, samples::notice()));
         sender.push(Message::record(samples::AT, samples::weird()));
         sender.push(Message::record(samples::AT, samples::respond()));
         sender.push(Message::record(samples::AT, Box::new(samples::stats())));

@@ -87,7 +87,8 @@
 //! | a connection | 640 bytes in its slot; TCP's state (560) and a long session's analyzer are beside it. What is to expire is fetched ahead |
 //! | a judgement of `check_hot` | once per connection and moment, then a bit of [`flow::Marks`] |
 //! | a memory of policy | one look per event: an index entry, and an entry of at most 256 bytes |
-//! | a message to the collector | 480 bytes, written into a slot of the queue; words are put together by sinks, names are lent from the settings |
+//! | a text | 37 bytes in place; a longer one is in a buffer of its worker, which goes back there from whatever thread drops it |
+//! | a message to the collector | 464 bytes, written into a slot of the queue; words are put together by sinks, names are lent from the settings |
 //!
 //! # Words
 //!

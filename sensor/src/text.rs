@@ -1,41 +1,151 @@
 //! Hostile text: bytes from the wire that go into a record.
 
-use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
+/// Bytes that are kept in place, so that user names, netids and machine names need no buffer.
+const IN_PLACE: usize = 37;
+/// What a new buffer holds at least: it will be another text's.
+const LEAST: usize = 128;
+/// Buffers that a worker keeps while nobody needs them; more are freed.
+pub const KEPT: usize = 1024;
+/// A buffer that has grown beyond this is freed, not kept.
+pub const LARGEST_KEPT: usize = 2048;
 
 /// Bytes from the wire, bounded when made. There is no `Display`: only a sink turns them into text, and escapes them.
-///
-/// Up to 30 bytes are kept in place, so that user names, netids and machine names cost no allocation.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Text {
-    bytes: SmallVec<[u8; 30]>,
-    truncated: bool,
+#[derive(Clone)]
+pub struct Text(Bytes);
+
+#[derive(Clone)]
+enum Bytes {
+    Short { bytes: [u8; IN_PLACE], length: u8, truncated: bool },
+    Long { buffer: Lent, truncated: bool },
 }
+
+/// A worker's buffers for what is too long to be kept in place. A text gives its buffer back when it is dropped, by whatever thread: so
+/// the texts of records cost no allocation, although it is the collector that is done with them.
+#[derive(Clone, Debug)]
+pub struct Buffers(Arc<ArrayQueue<Vec<u8>>>);
+
+/// A buffer that goes home when it is dropped, if it has one.
+struct Lent {
+    bytes: Vec<u8>,
+    home: Option<Buffers>,
+}
+
+const _: () = assert!(size_of::<Option<Text>>() == 40, "a record has up to eight");
 
 impl Text {
     /// The first `limit` of these bytes; remembers whether there were more.
     pub fn new(bytes: &[u8], limit: usize) -> Self {
+        Text::within(bytes, limit, None)
+    }
+
+    fn within(bytes: &[u8], limit: usize, home: Option<&Buffers>) -> Self {
         let kept = bytes.get(..limit).unwrap_or(bytes);
-        Text { bytes: SmallVec::from_slice(kept), truncated: kept.len() < bytes.len() }
+        let truncated = kept.len() < bytes.len();
+        let mut short = [0; IN_PLACE];
+        Text(match short.get_mut(..kept.len()) {
+            Some(place) => {
+                place.copy_from_slice(kept);
+                Bytes::Short { bytes: short, length: kept.len() as u8, truncated }
+            }
+            None => Bytes::Long { buffer: Lent::new(kept, home), truncated },
+        })
     }
 
     /// The bytes as they were on the wire.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.0 {
+            Bytes::Short { bytes, length, .. } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Bytes::Long { buffer, .. } => &buffer.bytes,
+        }
     }
 
     /// Whether the wire had more than the bound allowed.
     pub fn is_truncated(&self) -> bool {
-        self.truncated
+        let (Bytes::Short { truncated, .. } | Bytes::Long { truncated, .. }) = self.0;
+        truncated
     }
 
     /// Bytes on the heap.
     pub fn held(&self) -> usize {
-        if self.bytes.spilled() { self.bytes.capacity() } else { 0 }
+        match &self.0 {
+            Bytes::Short { .. } => 0,
+            Bytes::Long { buffer, .. } => buffer.bytes.capacity(),
+        }
     }
 
     /// Whether nothing was there.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.as_bytes().is_empty()
+    }
+}
+
+impl Buffers {
+    /// A text like [`Text::new`]'s, in one of these buffers if it needs one.
+    pub fn text(&self, bytes: &[u8], limit: usize) -> Text {
+        Text::within(bytes, limit, Some(self))
+    }
+
+    /// Makes room for so many bytes more, in another buffer if need be.
+    pub fn grow(&self, buffer: &mut Vec<u8>, more: usize) {
+        let needed = buffer.len().saturating_add(more);
+        if needed > buffer.capacity() {
+            let mut larger = self.take(needed);
+            larger.extend_from_slice(buffer);
+            self.give_back(buffer);
+            *buffer = larger;
+        }
+    }
+
+    /// Takes a buffer back, and leaves an empty one that owns nothing.
+    pub fn give_back(&self, buffer: &mut Vec<u8>) {
+        let buffer = std::mem::take(buffer);
+        if (1..=LARGEST_KEPT).contains(&buffer.capacity()) {
+            let _ = self.0.push(buffer);
+        }
+    }
+
+    /// An empty buffer with room for so many bytes.
+    fn take(&self, room: usize) -> Vec<u8> {
+        let mut buffer = self.0.pop().unwrap_or_default();
+        buffer.clear();
+        if buffer.capacity() < room {
+            buffer.reserve_exact(room.next_power_of_two().max(LEAST));
+        }
+        buffer
+    }
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Buffers(Arc::new(ArrayQueue::new(KEPT)))
+    }
+}
+
+impl Lent {
+    fn new(bytes: &[u8], home: Option<&Buffers>) -> Self {
+        let Some(home) = home else { return Lent { bytes: bytes.to_vec(), home: None } };
+        let mut buffer = home.take(bytes.len());
+        buffer.extend_from_slice(bytes);
+        Lent { bytes: buffer, home: Some(home.clone()) }
+    }
+}
+
+impl Clone for Lent {
+    fn clone(&self) -> Self {
+        Lent::new(&self.bytes, self.home.as_ref())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            home.give_back(&mut self.bytes);
+        }
     }
 }
 
@@ -46,8 +156,82 @@ impl From<&'static str> for Text {
     }
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Text::new(b"", 0)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.as_bytes(), self.is_truncated()).cmp(&(other.as_bytes(), other.is_truncated()))
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        (self.as_bytes(), self.is_truncated()).hash(to);
+    }
+}
+
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\"{}\"", self.bytes.escape_ascii())
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_what_its_bytes_are_wherever_they_are_kept() {
+        let buffers = Buffers::default();
+        for length in [0, 1, IN_PLACE, IN_PLACE + 1, LEAST, 3000] {
+            let bytes = vec![b'x'; length];
+            let (own, lent) = (Text::new(&bytes, usize::MAX), buffers.text(&bytes, usize::MAX));
+            assert_eq!((own.as_bytes(), lent.as_bytes(), lent.clone() == own), (&bytes[..], &bytes[..], true));
+            assert_eq!(
+                (lent.held() > 0, lent.is_truncated(), lent.is_empty()),
+                (length > IN_PLACE, false, length == 0)
+            );
+            let cut = buffers.text(&bytes, length.saturating_sub(1));
+            assert_eq!((cut.as_bytes().len(), cut.is_truncated()), (length.saturating_sub(1), length > 0));
+            assert!(cut <= lent && (cut == lent) == (length == 0));
+        }
+    }
+
+    #[test]
+    fn a_buffer_comes_back_from_whatever_thread_drops_its_text() {
+        let buffers = Buffers::default();
+        let (text, large) = (buffers.text(&[b'x'; 50], 100), buffers.text(&[b'x'; LARGEST_KEPT + 1], usize::MAX));
+        assert_eq!(buffers.0.len(), 0);
+        std::thread::spawn(move || drop((text.clone(), text, large))).join().unwrap();
+        assert_eq!(buffers.0.len(), 2, "of the text and its copy; what is too large is freed");
+        let mut buffer = Vec::new();
+        buffers.grow(&mut buffer, LEAST);
+        buffer.extend_from_slice(&[b'y'; LEAST]);
+        buffers.grow(&mut buffer, 1);
+        assert_eq!(
+            (buffer.len(), buffer.capacity(), buffers.0.len()),
+            (LEAST, 2 * LEAST, 1),
+            "it moved to a larger one"
+        );
+        buffers.give_back(&mut buffer);
+        assert_eq!((buffer.capacity(), buffers.0.len()), (0, 2));
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The bounds. Sizes are per worker unless they say otherwise.
 ///
-/// At the defaults, remote hosts can make a worker keep at most about 1366 MiB: 474 of connections, 256 of what they keep back, 16 of
-/// unused buffers, 68 of fragments, 138 of what policy remembers, and 414 of records that wait for the collector. The collector keeps at
+/// At the defaults, remote hosts can make a worker keep at most about 1421 MiB: 474 of connections, 256 of what they keep back, 18 of
+/// unused buffers, 68 of fragments, 192 of what policy remembers, and 413 of records that wait for the collector. The collector keeps at
 /// most 321: 269 of accounts tried and of scans, the rest of notices that it has written.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -188,7 +188,8 @@ mod tests {
     use crate::flow::budget::CONNECTION_BYTES;
     use crate::flow::pool;
     use crate::policy::{ENTRY_BYTES, EXPECTED_BYTES, SERVICE_BYTES, Tally};
-    use crate::record::{Mapping, Message};
+    use crate::record::{FtpRecord, Mapping, Message};
+    use crate::text;
 
     const MIB: usize = 1 << 20;
 
@@ -199,23 +200,25 @@ mod tests {
 
     fn per_worker(limits: &Limits, output: &OutputSettings) -> [usize; 6] {
         let connections = limits.connections * (CONNECTION_BYTES + BESIDE_CONNECTION);
-        let unused = pool::KEPT * pool::LARGEST_KEPT;
+        let unused = pool::KEPT * pool::LARGEST_KEPT + text::KEPT * text::LARGEST_KEPT;
         let fragments =
             limits.fragmented_datagrams * (DATAGRAM + 2 * limits.fragments_per_datagram * size_of::<(usize, usize)>());
         // Weirds have three memories, notices one, hosts and pairs of them six.
         let entries =
             3 * limits.weirds_remembered + limits.notices_remembered + 6 * limits.policy_hosts + limits.learned_servers;
         let services = limits.learned_servers * limits.learned_services_per_server * SERVICE_BYTES;
+        // A transfer's record waits for its data connection.
+        let transfer = EXPECTED_BYTES + size_of::<FtpRecord>() + 3 * limits.text_bytes;
         // No record has both a long list and more than three long texts.
         let record = size_of::<Message>() + limits.dump_mappings * size_of::<Mapping>() + 3 * limits.text_bytes;
-        let policy = entries * ENTRY_BYTES + services + limits.ftp_data_expected * EXPECTED_BYTES;
+        let policy = entries * ENTRY_BYTES + services + limits.ftp_data_expected * transfer;
         [connections, limits.buffered_bytes, unused, fragments, policy, output.queue * record].map(|bytes| bytes / MIB)
     }
 
     #[test]
     fn the_sum_of_the_bounds_is_what_the_documentation_says() {
         let parts = per_worker(&Limits::default(), &OutputSettings::default());
-        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 16, 68, 138, 414], 1366));
+        assert_eq!((parts, parts.iter().sum::<usize>()), ([474, 256, 18, 68, 192, 413], 1421));
     }
 
     #[test]

@@ -38,6 +38,6 @@ impl Policy {
     }
 
     fn account(&self, user: &[u8]) -> Text {
-        Text::new(user, self.settings.limits.ftp_user_bytes)
+        self.buffers.text(user, self.settings.limits.ftp_user_bytes)
     }
 }

@@ -57,7 +57,7 @@ use crate::flow::{Annotation, Conn};
 use crate::outbox::Outbox;
 use crate::record::{Fact, Message, NoticeRecord, Record};
 use crate::stats::WorkerStats;
-use crate::text::Text;
+use crate::text::{Buffers, Text};
 use crate::time::Timestamp;
 use crate::trace::{self, Transcriber};
 
@@ -83,6 +83,7 @@ pub struct Policy {
     now: Timestamp,
     /// Where texts are put together; kept, so that it is allocated once.
     scratch: Vec<u8>,
+    buffers: Buffers,
 }
 
 /// What an event's handler has in hand: the moment, the connection, and what is decided about it.
@@ -108,6 +109,7 @@ impl Policy {
             contacts: Contacts::new(&settings),
             now: Timestamp::ZERO,
             scratch: Vec::with_capacity(4096),
+            buffers: Buffers::default(),
             transcriber: Transcriber::new(&settings.record, &outbox),
             settings,
             stats,
@@ -175,7 +177,8 @@ impl Policy {
             Decision::Due => {
                 self.scratch.clear();
                 let more = words(Words { sets: &self.sets }, seen.conn, &mut self.scratch);
-                let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), &self.scratch);
+                let msg = self.text(&self.scratch);
+                let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), msg);
                 (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
                 record.n = more.n.or(record.n);
                 let recorded = self.settings.record.is_on() && !seen.conn.marks.recorded_because.is_empty();
@@ -189,10 +192,17 @@ impl Policy {
     }
 
     /// Writes it, or lets the collector find out whether another worker was first.
-    fn write_notice(&self, now: Timestamp, note: Note, about: About, notice: Box<NoticeRecord>) {
+    fn write_notice(&self, now: Timestamp, note: Note, about: About, notice: NoticeRecord) {
         if note.is_once() {
             let (who, keep) = (about.dst, notice.suppress_for);
-            let fact = Fact::NoticeOnce { notice, who, what: "", detail: about.detail.0, keep, renew: false };
+            let fact = Fact::NoticeOnce {
+                notice: Box::new(notice),
+                who,
+                what: "",
+                detail: about.detail.0,
+                keep,
+                renew: false,
+            };
             self.outbox.push(Message::fact(now, fact));
         } else {
             self.write(now, notice);
@@ -221,8 +231,14 @@ impl Policy {
         hash_of(keys(self.settings.seed), what)
     }
 
+    fn text_of(&mut self, parts: &[&[u8]]) -> Text {
+        self.scratch.clear();
+        parts.iter().for_each(|part| self.scratch.extend_from_slice(part));
+        self.text(&self.scratch)
+    }
+
     fn text(&self, bytes: &[u8]) -> Text {
-        Text::new(bytes, self.settings.limits.text_bytes)
+        self.buffers.text(bytes, self.settings.limits.text_bytes)
     }
 }
 

@@ -271,14 +271,14 @@ impl Notices {
         about: About,
         id: Option<&ConnId>,
         words: impl FnOnce(&mut Vec<u8>),
-    ) -> Option<Box<NoticeRecord>> {
+    ) -> Option<NoticeRecord> {
         if self.decide(at, note, about) != Decision::Due {
             return None;
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
         words(&mut scratch);
-        let record = self.record(at, note, id, &scratch);
+        let record = self.record(at, note, id, Text::new(&scratch, self.text_bytes));
         self.scratch = scratch;
         Some(record)
     }
@@ -309,17 +309,17 @@ impl Notices {
     }
 
     /// A record for a notice that is due. `n` says how many like it were held back since the last, where that is of interest.
-    pub fn record(&mut self, now: Timestamp, note: Note, id: Option<&ConnId>, msg: &[u8]) -> Box<NoticeRecord> {
+    pub fn record(&mut self, now: Timestamp, note: Note, id: Option<&ConnId>, msg: Text) -> NoticeRecord {
         let state = self.kinds.get_mut(note as usize);
         let (action, suppress_for) =
             state.as_ref().map_or_else(Default::default, |state| (state.action, state.suppress));
         let held_back = state.filter(|state| state.storm.is_some()).map(|state| std::mem::take(&mut state.held_back));
-        Box::new(NoticeRecord {
+        NoticeRecord {
             ts: now,
             id: id.copied(),
             proto: id.map(|id| id.key.transport),
             note: note.name(),
-            msg: Text::new(msg, self.text_bytes),
+            msg,
             sub: None,
             src: id.map(|id| id.key.orig_h),
             dst: id.map(|id| id.key.resp_h),
@@ -334,7 +334,7 @@ impl Notices {
                 NoticeAction::Alarm => &["log", "alarm"],
             },
             suppress_for,
-        })
+        }
     }
 
     /// Entries that had to give way before they expired.

@@ -5,7 +5,6 @@ use super::{Policy, Seen};
 use crate::event::NvtEvent;
 use crate::event::nvt::Negotiation;
 use crate::flow::Annotation;
-use crate::text::Text;
 
 impl Policy {
     pub(super) fn nvt_event(&mut self, seen: &mut Seen<'_>, event: &NvtEvent<'_>) {
@@ -55,7 +54,7 @@ impl Policy {
 
     fn annotate_name(&mut self, seen: &mut Seen<'_>, what: &[u8], name: &[u8]) {
         let name = if name.is_empty() { b"<empty>" } else { name };
-        let text = Text::new(&[what, name].concat(), self.settings.limits.text_bytes);
+        let text = self.text_of(&[what, name]);
         self.append_addl(seen.conn, Annotation::Text(text));
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::memory::Memory;
 use crate::collector::Detector;
 use crate::config::limits::Limits;
-use crate::record::{Fact, Record};
+use crate::record::{Fact, NoticeRecord, Record};
 use crate::time::Timestamp;
 
 /// Lets the first of such notices through, whichever worker it comes from.
@@ -30,7 +30,7 @@ impl Detector for NoticesOnce {
             self.given.put(at, key, (), *keep);
         }
         if first {
-            raised.push(Record::Notice(notice.clone()));
+            raised.push(Record::Notice(NoticeRecord::clone(notice)));
         }
     }
 }

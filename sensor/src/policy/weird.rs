@@ -146,6 +146,7 @@ impl Policy {
         let who = subject.src.filter(|_| action == WeirdAction::NoticePerOrig);
         if matches!(action, WeirdAction::NoticePerOrig | WeirdAction::NoticeOnce) {
             let keep = Duration::from_secs(self.settings.weird.notice_memory_seconds);
+            let notice = Box::new(notice);
             self.outbox
                 .push(Message::fact(now, Fact::NoticeOnce { notice, who, what: name, detail: 0, keep, renew: true }));
         } else {

@@ -98,7 +98,7 @@ define::record! {
         command: Option<Text>,
         arg: Option<Text>,
         file_size: Option<u64>,
-        reply_code: Option<u64>,
+        reply_code: Option<u32>,
         reply_msg: Option<Text>,
         data_passive as "data_channel.passive": Option<bool>,
         data_orig_h as "data_channel.orig_h": Option<IpAddr>,
@@ -243,10 +243,10 @@ pub struct EventRecord {
 define::logs! {
     Conn(ConnRecord),
     Portmap(PortmapRecord),
-    Ftp(Box<FtpRecord>),
+    Ftp(FtpRecord),
     Login(Box<LoginRecord>),
     Ssh(Box<SshRecord>),
-    Notice(Box<NoticeRecord>),
+    Notice(NoticeRecord),
     Weird(WeirdRecord),
     Respond(RespondRecord),
     Stats(Box<StatsRecord>),
@@ -301,7 +301,7 @@ impl Message {
     }
 }
 
-const _: () = assert!(size_of::<Message>() <= 480, "a message is copied through a queue: box what is larger and rare");
+const _: () = assert!(size_of::<Message>() <= 464, "a message is copied through a queue: box what is larger and rare");
 
 /// Facts for the detectors that see all shards. Those of the same instant have no order but that of their connections.
 #[derive(Clone, PartialEq, Debug)]

@@ -10,7 +10,7 @@ use crate::capture::BypassReason;
 use crate::event::Verdict;
 use crate::flow::Conn;
 use crate::policy::hot::judged;
-use crate::policy::notice::{About, Decision};
+use crate::policy::notice::About;
 use crate::policy::words::put;
 use crate::policy::{Note, Policy, Seen};
 use crate::record::{ConnId, FtpRecord, Message};
@@ -143,7 +143,7 @@ impl Policy {
 
     /// Writes the record of a transfer with what is known of its data connection. If the reply came before the end of that, the record
     /// waits for it.
-    pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: Box<FtpRecord>) {
+    pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: FtpRecord) {
         let Some(&place) = data.named.last() else { return self.write(now, record) };
         // Another session may have named the same endpoint since: then what comes there is taken for its own.
         let mut known = self.ftp_data.get_mut(&place).filter(|known| known.control.uid == record.id.uid);
@@ -189,16 +189,12 @@ impl Policy {
     fn ftp_unexpected_conn_violation(&mut self, seen: &mut Seen<'_>, control: &ConnId, actual: IpAddr) {
         let (client, server) = (control.key.orig_h, control.key.resp_h);
         let about = About { src: Some(actual), dst: Some(server), ..About::default() };
-        match self.notices.decide(seen.now, Note::FTP_UnexpectedConn, about) {
-            Decision::Due => {
-                self.scratch.clear();
-                put(&mut self.scratch, format_args!("{client} > {server} FTP connection from {actual}"));
-                let mut record = self.notices.record(seen.now, Note::FTP_UnexpectedConn, Some(control), &self.scratch);
-                record.src = Some(actual);
-                self.write(seen.now, record);
-            }
-            Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),
-            Decision::Ignored => {}
+        let notice = self.notices.due(seen.now, Note::FTP_UnexpectedConn, about, Some(control), |out| {
+            put(out, format_args!("{client} > {server} FTP connection from {actual}"));
+        });
+        if let Some(mut notice) = notice {
+            notice.src = Some(actual);
+            self.write(seen.now, notice);
         }
     }
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::neighbours::{Neighbours, News};
+use super::transfers::{Row, Rows};
 use crate::analyzers::Service;
 use crate::capture::{Expectation, ExpectationMode, ExpectationReason, Gate};
 use crate::config::Settings;
 use crate::flow::key::{FlowKey, Transport};
-use crate::record::{ConnId, FtpRecord};
+use crate::record::ConnId;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
@@ -68,7 +69,7 @@ pub struct Expected {
     /// Bytes of the connection that ended last, until a record has told them.
     pub transferred: Option<u64>,
     /// The record of a transfer whose connection has not ended, and until when it waits.
-    pub(super) row: Option<(Timestamp, Box<FtpRecord>)>,
+    pub(super) row: Option<(Timestamp, Row)>,
 }
 
 impl Expected {
@@ -100,10 +101,11 @@ pub struct ExpectedData {
     /// How many endpoints sessions with a server, and sessions of a client, have named.
     per_server: HashMap<IpAddr, usize>,
     per_client: HashMap<IpAddr, usize>,
-    /// Records that wait for the end of their data connections, the first to be given up first.
+    pub(super) rows: Rows,
+    /// Those of them that wait for the end of their data connections, the first to be given up first.
     pub(super) waiting: VecDeque<(Timestamp, Place)>,
-    /// Records that wait no longer, and since when.
-    pub(super) released: Vec<(Timestamp, Box<FtpRecord>)>,
+    /// Those that wait no longer, and since when.
+    pub(super) released: Vec<(Timestamp, Row)>,
     /// Sessions between a client and a server.
     pub(super) sessions: HashMap<(IpAddr, IpAddr), u32>,
     wanted: Vec<Place>,
@@ -131,6 +133,7 @@ impl ExpectedData {
             order: VecDeque::new(),
             per_server: HashMap::new(),
             per_client: HashMap::new(),
+            rows: Rows::default(),
             waiting: VecDeque::new(),
             released: Vec::new(),
             sessions: HashMap::new(),

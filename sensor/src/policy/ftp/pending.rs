@@ -1,7 +1,7 @@
-//! Commands that wait for their replies, in one buffer: small ones cost no allocation once it is there.
+//! Commands that wait for their replies, in one buffer, which is borrowed while any do.
 
 use super::matching::Command;
-use crate::policy::ftp::session::shrink;
+use crate::text::Buffers;
 
 /// Bytes in front of each command: its marks, the lengths of its name and of its argument.
 const HEADER: usize = 4;
@@ -44,9 +44,10 @@ impl Pending {
     }
 
     /// Another command; of its argument, as much as a length of 16 bits can say.
-    pub fn push(&mut self, Command { name, arg }: Command<'_>, marks: u8) {
+    pub fn push(&mut self, Command { name, arg }: Command<'_>, marks: u8, buffers: &Buffers) {
         let name = name.get(..usize::from(u8::MAX)).unwrap_or(name);
         let arg = arg.get(..usize::from(u16::MAX)).unwrap_or(arg);
+        buffers.grow(&mut self.bytes, HEADER + name.len() + arg.len());
         self.bytes.extend_from_slice(&[marks, name.len() as u8]);
         self.bytes.extend_from_slice(&(arg.len() as u16).to_be_bytes());
         self.bytes.extend_from_slice(name);
@@ -73,20 +74,14 @@ impl Pending {
     }
 
     /// Takes one out.
-    pub fn remove(&mut self, place: usize) {
+    pub fn remove(&mut self, place: usize, buffers: &Buffers) {
         let before: usize = self.iter().take(place).map(size).sum();
         let Some(own) = self.iter().nth(place).map(size) else { return };
         self.bytes.drain(before..before + own);
         self.count -= 1;
         if self.count == 0 {
-            self.clear();
+            buffers.give_back(&mut self.bytes);
         }
-    }
-
-    /// Forgets them all.
-    pub fn clear(&mut self) {
-        self.count = 0;
-        shrink(&mut self.bytes);
     }
 
     fn entries(&self) -> impl Iterator<Item = (Command<'_>, u8)> + Clone {
@@ -120,20 +115,20 @@ mod tests {
 
     #[test]
     fn commands_are_kept_in_order_and_taken_from_anywhere() {
-        let mut pending = Pending::default();
+        let (mut pending, buffers) = (Pending::default(), Buffers::default());
         for (name, arg) in [("USER", "a"), ("PASS", ""), ("CWD", "/pub")] {
-            pending.push(command(name, arg.as_bytes()), 0);
+            pending.push(command(name, arg.as_bytes()), 0, &buffers);
         }
         pending.mark(2, Marks::LOG_IT);
         pending.mark(9, Marks::LOG_IT);
-        pending.remove(1);
+        pending.remove(1, &buffers);
         assert_eq!(pending.get(1), Some((command("CWD", b"/pub"), Marks::LOG_IT)));
         let names: Vec<&[u8]> = pending.iter().map(|command| command.name).collect();
         assert_eq!((names, pending.len()), (vec![b"USER".as_slice(), b"CWD"], 2));
-        pending.push(command("RETR", &[b'x'; 70_000]), 0);
+        pending.push(command("RETR", &[b'x'; 70_000]), 0, &buffers);
         assert_eq!(pending.iter().nth(2).map(|command| command.arg.len()), Some(65_535));
-        pending.remove(7);
-        (0..3).for_each(|_| pending.remove(0));
+        pending.remove(7, &buffers);
+        (0..3).for_each(|_| pending.remove(0, &buffers));
         assert_eq!((pending.len(), pending.held(), pending.get(0)), (0, 0, None), "a large buffer is given back");
     }
 }

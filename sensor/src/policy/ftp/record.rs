@@ -42,14 +42,14 @@ impl Policy {
     }
 
     /// What a line becomes.
-    pub(super) fn ftp_record(&self, seen: &Seen<'_>, session: &FtpSession, line: Line) -> Box<FtpRecord> {
+    pub(super) fn ftp_record(&self, seen: &Seen<'_>, session: &FtpSession, line: Line) -> FtpRecord {
         let key = &seen.conn.id.key;
         let (command, arg) = line.command.unzip();
         // What a line says of a password is in its own column, and is said there as the settings want it.
         let is_pass = command.as_ref().is_some_and(|command| command.as_bytes() == b"PASS");
         let (reply_code, reply_msg) = line.reply.unzip();
         let opener = |passive| if passive { key.orig_h } else { key.resp_h };
-        Box::new(FtpRecord {
+        FtpRecord {
             ts: line.ts,
             id: seen.conn.id,
             user: session.user.clone(),
@@ -57,7 +57,7 @@ impl Policy {
             command,
             arg: arg.filter(|arg| !arg.is_empty() && !is_pass),
             file_size: line.file_size,
-            reply_code: reply_code.map(u64::from),
+            reply_code,
             reply_msg: reply_msg.filter(|msg| !msg.is_empty()),
             data_passive: line.data.map(|(passive, ..)| passive),
             data_orig_h: line.data.map(|(passive, ..)| opener(passive)),
@@ -66,7 +66,7 @@ impl Policy {
             auth_success: line.auth_success,
             cwd: Some(self.text(&session.cwd)),
             text: line.text,
-        })
+        }
     }
 
     /// Whether a command has lines of its own; logins have them in any case.
@@ -80,13 +80,13 @@ impl Policy {
         let mut text = None;
         if session.num_requests > 0 {
             self.scratch.clear();
-            session.take_request(&mut self.scratch);
+            session.take_request(&mut self.scratch, &self.buffers);
             self.scratch.extend_from_slice(b" (no reply)");
             text = Some(self.text(&self.scratch));
         }
         while let Some((command, marks)) = session.pending.get(0) {
             let (name, arg) = (self.text(command.name), self.text(command.arg));
-            session.pending.remove(0);
+            session.pending.remove(0, &self.buffers);
             if name.as_bytes() == INIT {
                 continue;
             }

@@ -92,7 +92,7 @@ impl Policy {
             self.ftp_done(seen, session, reply, to);
         }
         if let Some(place) = place.filter(|_| code >= 200) {
-            session.pending.remove(place);
+            session.pending.remove(place, &self.buffers);
         }
     }
 
@@ -145,14 +145,20 @@ impl Policy {
         Some(to)
     }
 
-    fn ftp_track_directory(&self, session: &mut FtpSession, reply: &Reply) {
+    fn ftp_track_directory(&mut self, session: &mut FtpSession, reply: &Reply) {
         let limit = self.settings.limits.text_bytes;
+        let cwd = &mut self.scratch;
+        cwd.clear();
+        cwd.extend_from_slice(&session.cwd);
         match (reply.name.as_bytes(), reply.code) {
-            (b"CWD" | b"XCWD", 250) => path::change(&mut session.cwd, reply.arg.as_bytes(), limit),
-            (b"CDUP" | b"XCUP", 200 | 250) => path::change(&mut session.cwd, b"..", limit),
-            (b"PWD" | b"XPWD", 257) => path::quoted(&mut session.cwd, reply.msg.as_bytes(), limit),
-            _ => {}
+            (b"CWD" | b"XCWD", 250) => path::change(cwd, reply.arg.as_bytes(), limit),
+            (b"CDUP" | b"XCUP", 200 | 250) => path::change(cwd, b"..", limit),
+            (b"PWD" | b"XPWD", 257) => path::quoted(cwd, reply.msg.as_bytes(), limit),
+            _ => return,
         }
+        session.cwd.clear();
+        self.buffers.grow(&mut session.cwd, cwd.len());
+        session.cwd.extend_from_slice(cwd);
     }
 
     /// A transfer begins: it is no longer unavailable, and its size may have been announced.
@@ -220,7 +226,7 @@ impl Policy {
         self.scratch.clear();
         let (out, msg) = (&mut self.scratch, reply.msg.as_bytes());
         if session.num_requests > 0 {
-            session.take_request(out);
+            session.take_request(out, &self.buffers);
             out.extend_from_slice(b" (");
         } else if msg.windows(3).any(|bytes| bytes.iter().all(|byte| *byte > 127)) {
             return "binary response".into();
@@ -230,7 +236,7 @@ impl Policy {
             put(out, format_args!("{} ", reply.code));
             out.extend_from_slice(msg);
             out.push(b')');
-            return Text::new(out, self.settings.limits.text_bytes);
+            return self.text(&self.scratch);
         }
         match to {
             Some(to) => {
@@ -240,7 +246,7 @@ impl Policy {
             None => put_reply(out, reply.code, msg),
         }
         out.push(b')');
-        Text::new(out, self.settings.limits.text_bytes)
+        self.text(&self.scratch)
     }
 
     /// The text of one command, where that of all is gone.

@@ -43,8 +43,8 @@ impl Policy {
                 marks |= session.user_marks;
             }
             b"ACCT" => {
-                let text = [b"(account ", arg, b")"].concat();
-                self.append_addl(seen.conn, Annotation::Text(self.text(&text)));
+                let account = self.text_of(&[b"(account ", arg, b")"]);
+                self.append_addl(seen.conn, Annotation::Text(account));
                 marks |= session.user_marks;
             }
             b"PORT" => self.ftp_port(seen, session, "PORT", arg, parse_ftp_port(arg)),
@@ -108,8 +108,8 @@ impl Policy {
         if ids::has(&self.sets.guest_ids, user.as_bytes()) {
             // A guest's password is the only name that there is: it stands beside the account.
             seen.conn.addl.retain(|annotation| !matches!(annotation, Annotation::Text(text) if *text == user));
-            let both = [user.as_bytes(), b"/", password].concat();
-            self.append_addl(seen.conn, Annotation::Text(self.text(&both)));
+            let both = self.text_of(&[user.as_bytes(), b"/", password]);
+            self.append_addl(seen.conn, Annotation::Text(both));
             session.password = Some(self.text(password));
             return None;
         }
@@ -268,7 +268,7 @@ impl Policy {
             self.conn_weird(seen, "FTP_too_many_pending_commands", b"");
         }
         if !full && self.ftp_room(seen, session.pending.growth(command)) {
-            session.pending.push(command, marks);
+            session.pending.push(command, marks, &self.buffers);
         } else if marks != 0 {
             self.scratch.clear();
             put_request(&mut self.scratch, command.name, command.arg);
@@ -283,8 +283,8 @@ impl Policy {
         let arg = arg.get(..limits.text_bytes).unwrap_or(arg);
         let (first, is_pass) = (session.num_requests == 0, command == b"PASS");
         let guest = is_pass && ids::has(&self.sets.guest_ids, session.user.as_bytes());
-        let more = session.request.len() + command.len() + arg.len() + ", ".len() + " ".len();
-        let grows = more.saturating_sub(session.request.capacity());
+        let more = command.len() + arg.len() + ", ".len() + " ".len();
+        let grows = (session.request.len() + more).saturating_sub(session.request.capacity());
         if first {
             (session.num_requests, session.request_t) = (1, seen.now);
         } else if !is_pass {
@@ -294,6 +294,7 @@ impl Policy {
             return;
         }
         let request = &mut session.request;
+        self.buffers.grow(request, more);
         match (first, is_pass) {
             (false, true) if guest => {
                 request.push(b'/');

@@ -9,11 +9,11 @@ use crate::flow::budget::{Budget, EXHAUSTED};
 use crate::flow::key::Direction;
 use crate::policy::words::Words;
 use crate::policy::{Policy, Seen, Session};
-use crate::text::Text;
+use crate::text::{Buffers, Text};
 use crate::time::Timestamp;
 
-/// Buffers larger than this are not kept while they are empty.
-const KEPT: usize = 128;
+/// Room for the names of most directories.
+const CWD: usize = 96;
 
 /// The manual's `ftp_session_info`.
 #[derive(Debug)]
@@ -50,11 +50,11 @@ impl FtpSession {
         FtpSession {
             user: "<unknown>".into(),
             password: None,
-            request: Vec::with_capacity(KEPT),
+            request: Vec::new(),
             num_requests: 0,
             request_t: now,
             pending: Pending::default(),
-            cwd: path::BEFORE_LOGIN.to_vec(),
+            cwd: Vec::with_capacity(CWD),
             file_size: None,
             user_marks: 0,
             logged_in: false,
@@ -71,21 +71,13 @@ impl FtpSession {
     }
 
     /// The text of the commands that no line was written of yet: the manual's `[*]<request>`; with it they are forgotten.
-    pub(super) fn take_request(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn take_request(&mut self, out: &mut Vec<u8>, buffers: &Buffers) {
         if self.num_requests > 1 {
             out.push(b'*');
         }
         out.extend_from_slice(&self.request);
         self.num_requests = 0;
-        shrink(&mut self.request);
-    }
-}
-
-/// Empties a buffer, and gives it back if it is larger than what an idle session may keep.
-pub(super) fn shrink(buffer: &mut Vec<u8>) {
-    buffer.clear();
-    if buffer.capacity() > KEPT {
-        *buffer = Vec::new();
+        buffers.give_back(&mut self.request);
     }
 }
 
@@ -103,13 +95,14 @@ impl Policy {
     }
 
     fn begin_ftp_session(&mut self, seen: &mut Seen<'_>, replied: bool) -> Option<Box<FtpSession>> {
-        let needed = size_of::<FtpSession>() + 2 * KEPT;
+        let needed = size_of::<FtpSession>() + CWD;
         if !self.ftp_room(seen, needed) {
             return None;
         }
         let mut session = Box::new(FtpSession::new(seen.now));
+        session.cwd.extend_from_slice(path::BEFORE_LOGIN);
         if replied {
-            session.pending.push(Command { name: INIT, arg: b"" }, 0);
+            session.pending.push(Command { name: INIT, arg: b"" }, 0, &self.buffers);
         }
         self.begin_data_channel(seen, &mut session.data);
         self.scratch.clear();
@@ -166,15 +159,15 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        let mut session = FtpSession::new(Timestamp::ZERO);
+        let (mut session, buffers) = (FtpSession::new(Timestamp::ZERO), Buffers::default());
         for name in [b"USER".as_slice(), b"RETR"] {
-            session.pending.push(Command { name, arg: &[b'x'; 700] }, 0);
+            session.pending.push(Command { name, arg: &[b'x'; 700] }, 0, &buffers);
             session.request.extend_from_slice(&[b'x'; 700]);
             session.num_requests += 1;
         }
-        session.take_request(&mut Vec::new());
-        session.pending.remove(0);
-        session.pending.remove(0);
+        session.take_request(&mut Vec::new(), &buffers);
+        session.pending.remove(0, &buffers);
+        session.pending.remove(0, &buffers);
         let bytes = size_of::<crate::analyzers::ftp::Ftp>() + size_of::<FtpSession>() + session.held();
         assert!(bytes < 1024, "{bytes} bytes of an idle session, its analyzer with it");
     }

@@ -5,13 +5,46 @@ use super::expected::{ExpectedData, Place};
 use crate::record::FtpRecord;
 use crate::time::Timestamp;
 
+/// Records of transfers, until they are written.
+#[derive(Default, Debug)]
+pub(super) struct Rows {
+    kept: Vec<Option<FtpRecord>>,
+    free: Vec<Row>,
+}
+
+/// Where one of them is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row(usize);
+
+impl Rows {
+    fn keep(&mut self, record: FtpRecord) -> Row {
+        let row = self.free.pop().unwrap_or(Row(self.kept.len()));
+        match self.kept.get_mut(row.0) {
+            Some(place) => *place = Some(record),
+            None => self.kept.push(Some(record)),
+        }
+        row
+    }
+
+    fn take(&mut self, row: Row) -> Option<FtpRecord> {
+        self.free.push(row);
+        self.kept.get_mut(row.0)?.take()
+    }
+
+    fn get_mut(&mut self, row: Row) -> Option<&mut FtpRecord> {
+        self.kept.get_mut(row.0)?.as_mut()
+    }
+}
+
 impl ExpectedData {
     /// Nothing more will come on a data connection, which has carried so many bytes, if that is known.
     pub fn finish_data(&mut self, now: Timestamp, place: Place, bytes: Option<u64>) {
         let Some(known) = self.places.get_mut(&place) else { return };
         match known.row.take() {
-            Some((_, mut row)) => {
-                row.file_size = bytes.or(row.file_size);
+            Some((_, row)) => {
+                if let Some(record) = self.rows.get_mut(row) {
+                    record.file_size = bytes.or(record.file_size);
+                }
                 self.released.push((now, row));
             }
             None => known.transferred = bytes,
@@ -19,7 +52,8 @@ impl ExpectedData {
     }
 
     /// Keeps the record of a transfer until its data connection has ended, or `until`.
-    pub fn wait(&mut self, now: Timestamp, place: Place, until: Timestamp, row: Box<FtpRecord>) {
+    pub fn wait(&mut self, now: Timestamp, place: Place, until: Timestamp, record: FtpRecord) {
+        let row = self.rows.keep(record);
         let Some(known) = self.places.get_mut(&place) else {
             self.released.push((now, row));
             return;
@@ -29,8 +63,9 @@ impl ExpectedData {
     }
 
     /// The records that wait no longer.
-    pub fn released(&mut self) -> impl Iterator<Item = (Timestamp, Box<FtpRecord>)> + use<'_> {
-        self.released.drain(..)
+    pub fn released(&mut self) -> impl Iterator<Item = (Timestamp, FtpRecord)> + use<'_> {
+        let rows = &mut self.rows;
+        self.released.drain(..).filter_map(|(since, row)| Some((since, rows.take(row)?)))
     }
 
     /// Whether a data connection of this place has been seen, or may still come.

@@ -13,7 +13,7 @@ use crate::event::{ConnectionEvent, Event, Handler, LoginState, NvtEvent, Verdic
 use crate::flow::Conn;
 use crate::flow::key::{Direction, Transport};
 use crate::outbox::{Inbox, WhenFull, outbox};
-use crate::record::{Content, Fact, Record};
+use crate::record::{Content, Fact, NoticeRecord, Record};
 
 struct Bench {
     policy: Policy,
@@ -64,11 +64,8 @@ impl Bench {
         let mut lines = Vec::new();
         while let Some(message) = self.inbox.pop() {
             match message.content {
-                Content::Record(Record::Notice(notice)) | Content::Fact(Fact::NoticeOnce { notice, .. }) => {
-                    let text = String::from_utf8_lossy(notice.msg.as_bytes()).into_owned();
-                    let text = text.replace("10.0.0.1/832 > 10.0.0.2/telnet ", "");
-                    lines.push(format!("{}: {text}", notice.note));
-                }
+                Content::Record(Record::Notice(notice)) => lines.push(told(&notice)),
+                Content::Fact(Fact::NoticeOnce { notice, .. }) => lines.push(told(&notice)),
                 Content::Record(Record::Login(login)) => {
                     let text = |text: &Option<crate::text::Text>| {
                         text.as_ref()
@@ -83,6 +80,11 @@ impl Bench {
         }
         lines
     }
+}
+
+fn told(notice: &NoticeRecord) -> String {
+    let text = String::from_utf8_lossy(notice.msg.as_bytes()).into_owned();
+    format!("{}: {}", notice.note, text.replace("10.0.0.1/832 > 10.0.0.2/telnet ", ""))
 }
 
 fn attempt<'a>(user: &'a str, password: &'a str) -> LoginAttempt<'a> {

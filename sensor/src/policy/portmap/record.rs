@@ -5,7 +5,6 @@ use crate::event::rpc::{PmCallitRequest, PmMapping, PmPort, PmPortRequest, RpcCa
 use crate::flow::key::Transport;
 use crate::policy::{Policy, Seen};
 use crate::record::{Mapping, PortmapRecord};
-use crate::text::Text;
 
 /// One call, as policy and the log see it.
 #[derive(Clone, Debug)]
@@ -109,8 +108,8 @@ impl<'a> Access<'a> {
 impl Policy {
     /// Writes the line of one call; `reason` says why it was, or was not, reported.
     pub(super) fn log_portmap(&self, seen: &mut Seen<'_>, access: Access<'_>, reason: &'static str) {
-        let (call, limit) = (access.call, self.settings.limits.text_bytes);
-        let text = |bytes: &[u8]| Some(Text::new(bytes, limit)).filter(|text| !text.is_empty());
+        let call = access.call;
+        let text = |bytes: &[u8]| Some(self.text(bytes)).filter(|text| !text.is_empty());
         let answered = call.status != RpcStatus::Timeout;
         // What is not about the portmapper at all is said to be about the program that was called.
         let program = access.program.or_else(|| Some(call.program).filter(|&program| program != PORTMAPPER));

@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_notice_is_an_alert() {
-        let line = text(Box::new(samples::notice()));
+        let line = text(samples::notice());
         let begin = r#"{"timestamp":"2009-11-18T08:00:21.486539+0000","event_type":"alert","#;
         let alert = r#""alert":{"action":"allowed","gid":1,"signature_id":"#;
         assert!(line.starts_with(&format!("{begin}{WHO}{alert}")), "{line}");
@@ -331,7 +331,7 @@ mod tests {
             samples::conn().into(),
             Box::new(samples::login()).into(),
             samples::portmap().into(),
-            Box::new(samples::notice()).into(),
+            samples::notice().into(),
             samples::weird().into(),
             Box::new(samples::ssh()).into(),
             Box::new(samples::stats()).into(),

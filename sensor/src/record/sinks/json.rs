@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn sets_are_arrays() {
-        let line = text(Box::new(samples::notice()));
+        let line = text(samples::notice());
         assert!(
             line.contains(r#""actions":["NOTICE_FILE","NOTICE_ALARM_ALWAYS"],"suppress_for":3600.000000,"#),
             "{line}"

@@ -112,7 +112,7 @@ mod tests {
         let expected = "1258531221.486539\tCSONE5v7pOyTCTQt\t1.2.3.4\t1122\t5.6.7.8\t3344\tudp\t-\t1.000301\t56\t28\tSF\t\
             F\tT\t0\tDd\t1\t84\t1\t56\t-\t-\t1:id\n";
         assert_eq!(conn, expected);
-        let records = [samples::portmap().into(), Box::new(samples::notice()).into(), Record::from(samples::weird())];
+        let records = [samples::portmap().into(), samples::notice().into(), Record::from(samples::weird())];
         for record in records {
             let header = text(|out| header(record.log(), samples::AT, out));
             let fields = header.lines().find(|line| line.starts_with("#fields")).unwrap();
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn sets_and_hostile_texts() {
-        let notice = text(|out| line(&Box::new(samples::notice()).into(), None, out));
+        let notice = text(|out| line(&samples::notice().into(), None, out));
         assert!(notice.contains("\tNOTICE_FILE,NOTICE_ALARM_ALWAYS\t3600.000000\t-\n"), "{notice}");
         let portmap = text(|out| line(&samples::portmap().into(), None, out));
         assert!(portmap.contains("\tevil\\x1b\\xffhost\t"), "{portmap}");
