@@ -2,6 +2,7 @@
 //!
 //! No counter of a NIC or a kernel knows of what a switch did not copy. The fields and the names of the notices are Zeek's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::notice::{About, Note, Notices};
@@ -40,7 +41,10 @@ pub struct CaptureLoss {
 impl CaptureLoss {
     /// Nothing judged yet.
     pub fn new(settings: &Settings) -> Self {
-        CaptureLoss { notices: Notices::new(settings), too_much: settings.health.too_much_loss_percent as f64 }
+        CaptureLoss {
+            notices: Notices::new(settings, Arc::default()),
+            too_much: settings.health.too_much_loss_percent as f64,
+        }
     }
 
     /// Judges the time of length `over` that ends `at`: a line, and what a person should hear of.

@@ -102,7 +102,7 @@ impl Policy {
             sets,
             terminates: settings.terminates(),
             responds: false,
-            notices: Notices::new(&settings),
+            notices: Notices::new(&settings, Arc::clone(&stats)),
             weirds: Weirds::new(&settings),
             portmap: PortmapState::new(&settings),
             ftp_data: ExpectedData::new(&settings),
@@ -173,20 +173,16 @@ impl Policy {
         if decision != Decision::Ignored && note.is_worth_packets() && seen.conn.trace.is_watched() {
             seen.set_record_packets(note.name());
         }
-        match decision {
-            Decision::Due => {
-                self.scratch.clear();
-                let more = words(Words { sets: &self.sets }, seen.conn, &mut self.scratch);
-                let msg = self.text(&self.scratch);
-                let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), msg);
-                (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
-                record.n = more.n.or(record.n);
-                let recorded = self.settings.record.is_on() && !seen.conn.marks.recorded_because.is_empty();
-                record.capture_file = recorded.then(|| self.text(trace::file_name(&seen.conn.id).as_bytes()));
-                self.write_notice(seen.now, note, about, record);
-            }
-            Decision::Suppressed => self.stats.counters.notices_suppressed.inc(),
-            Decision::Ignored => {}
+        if decision == Decision::Due {
+            self.scratch.clear();
+            let more = words(Words { sets: &self.sets }, seen.conn, &mut self.scratch);
+            let msg = self.text(&self.scratch);
+            let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), msg);
+            (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
+            record.n = more.n.or(record.n);
+            let recorded = self.settings.record.is_on() && !seen.conn.marks.recorded_because.is_empty();
+            record.capture_file = recorded.then(|| self.text(trace::file_name(&seen.conn.id).as_bytes()));
+            self.write_notice(seen.now, note, about, record);
         }
         decision
     }

@@ -2,11 +2,13 @@
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::Memory;
 use crate::config::{NoticeAction, Settings};
 use crate::record::{ConnId, NoticeRecord};
+use crate::stats::WorkerStats;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -221,6 +223,8 @@ pub struct Notices {
     written: Memory<(Note, About), ()>,
     kinds: Vec<State>,
     text_bytes: usize,
+    /// Where those are counted that are suppressed.
+    stats: Arc<WorkerStats>,
     /// Where its text is put together.
     scratch: Vec<u8>,
 }
@@ -238,7 +242,7 @@ struct State {
 
 impl Notices {
     /// Nothing written yet.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, stats: Arc<WorkerStats>) -> Self {
         let state = |note: &Note| {
             let (kind, notice) = (note.kind(), &settings.notice);
             let own = match note {
@@ -259,6 +263,7 @@ impl Notices {
             written: Memory::new(settings.limits.notices_remembered, settings.seed),
             kinds: Note::ALL.iter().map(state).collect(),
             text_bytes: settings.limits.text_bytes,
+            stats,
             scratch: Vec::new(),
         }
     }
@@ -283,8 +288,16 @@ impl Notices {
         Some(record)
     }
 
-    /// Whether this notice is to be written; remembers that it was. Costs a lookup and no allocation.
+    /// Whether this notice is to be written; remembers that it was, and counts it if not. Costs a lookup and no allocation.
     pub fn decide(&mut self, now: Timestamp, note: Note, about: About) -> Decision {
+        let decision = self.judge(now, note, about);
+        if decision == Decision::Suppressed {
+            self.stats.counters.notices_suppressed.inc();
+        }
+        decision
+    }
+
+    fn judge(&mut self, now: Timestamp, note: Note, about: About) -> Decision {
         let Some(state) = self.kinds.get_mut(note as usize) else { return Decision::Ignored };
         if state.action == NoticeAction::Ignore {
             return Decision::Ignored;

@@ -5,6 +5,7 @@ mod tests;
 
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::{Memory, hash_of, keys};
@@ -93,7 +94,7 @@ impl Guessing {
                 servers_of_pair: rule(&sets.report_servers_sprayed, 0),
                 users_of_password: rule(&sets.report_accounts_sprayed, 0),
             },
-            notices: Notices::new(settings),
+            notices: Notices::new(settings, Arc::default()),
             known: Memory::new(settings.limits.policy_hosts, settings.seed),
             success_after,
             ipv6_prefix: settings.accounts.ipv6_prefix,

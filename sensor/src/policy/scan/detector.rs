@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Contact;
@@ -64,7 +65,7 @@ impl Scans {
             portmappers: rule(&sets.report_portmapper_sweep),
             troll_skip_service: sets.troll_skip_service.clone(),
             ipv6_prefix: settings.scan.ipv6_prefix,
-            notices: Notices::new(settings),
+            notices: Notices::new(settings, Arc::default()),
             keys: keys(settings.seed),
         }
     }
