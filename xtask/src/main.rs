@@ -1,5 +1,6 @@
 //! Portreeve's chores: `cargo xtask <command>`. One file per command; this one only chooses.
 
+mod bench;
 mod bless;
 mod build_ebpf;
 mod demo;
@@ -36,6 +37,8 @@ enum Command {
     Bless(bless::Args),
     /// Fuzz a parser
     Fuzz(fuzz::Args),
+    /// Measure: drop rates on every rung of the ladder, and others
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,5 +61,6 @@ fn run(command: Command) -> Result<()> {
         Command::Test => test::run(&shell),
         Command::Bless(args) => bless::run(&shell, &args),
         Command::Fuzz(args) => fuzz::run(&shell, &args),
+        Command::Bench(args) => bench::run(&shell, &args),
     }
 }

@@ -1,0 +1,109 @@
+//! What is looked at before anything is measured: each obstacle is told in a sentence that says what to do about it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
+use aya::programs::{Xdp, XdpMode};
+use aya::{Ebpf, EbpfLoader};
+use portreeve::nic::Interface;
+use portreeve_ebpf::names;
+
+use crate::lab::processors;
+
+/// Which interfaces to measure between: the one that is listened on, and the one that sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ends {
+    /// Frames are received here.
+    pub far: String,
+    /// Frames are sent here.
+    pub near: String,
+}
+
+/// Refuses a machine that cannot measure anything.
+///
+/// # Errors
+/// Not root; not two processors.
+pub fn refuse_machine() -> Result<()> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "measuring takes root, for XDP programs and a network namespace: run it with sudo -E env PATH=\"$PATH\""
+    );
+    let processors = processors();
+    ensure!(
+        processors >= 2,
+        "this process may use {processors} processor, and the generator and the sensor need one each: give the machine two, or widen the \
+         affinity (taskset -c 0,1)"
+    );
+    Ok(())
+}
+
+/// Two interfaces of this machine that can be measured between. The peer of a veth is known; that of a NIC is the user's to say.
+///
+/// # Errors
+/// There is no such interface, no peer; one is down or in use; its driver has no native XDP.
+pub fn ends(interface: &str, peer: Option<&str>) -> Result<Ends> {
+    let far = Interface::find(interface).map_err(anyhow::Error::new)?;
+    let peer = match peer {
+        Some(peer) => peer.to_owned(),
+        None => veth_peer(&far)?,
+    };
+    ensure!(
+        peer != interface,
+        "{interface} cannot send to itself: give --peer the interface of this machine that is cabled to it"
+    );
+    let near = Interface::find(&peer).map_err(anyhow::Error::new)?;
+    for end in [&far, &near] {
+        end.refuse_if_down().map_err(anyhow::Error::new)?;
+        refuse_in_use(end)?;
+    }
+    far.refuse_jumbo_frames().map_err(anyhow::Error::new)?;
+    refuse_without_xdp(&far)?;
+    Ok(Ends { far: far.name, near: near.name })
+}
+
+/// The other end of a veth, where it is in the same namespace.
+fn veth_peer(interface: &Interface) -> Result<String> {
+    let name = &interface.name;
+    let ask = format!(
+        "{name} needs a peer that sends to it: connect another interface of this machine with a cable, and name it with --peer; \
+         or leave --interface out, and a veth pair is made"
+    );
+    ensure!(interface.is_veth(), "{ask}");
+    let index = fs::read_to_string(Path::new("/sys/class/net").join(name).join("iflink"));
+    let index: u32 = index.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let all = nix::net::if_::if_nameindex()?;
+    match all.iter().find(|other| other.index() == index) {
+        Some(other) => Ok(other.name().to_string_lossy().into_owned()),
+        None => bail!("{ask}"),
+    }
+}
+
+fn refuse_in_use(interface: &Interface) -> Result<()> {
+    let name = &interface.name;
+    ensure!(
+        interface.addresses.is_empty() && !interface.default_route,
+        "this machine talks through {name}, and a flood of frames would cut it off: take one that has no address and no route \
+         (ip address flush dev {name}, if it is spare)"
+    );
+    Ok(())
+}
+
+/// Tries it out: what a driver can do is nowhere written.
+fn refuse_without_xdp(interface: &Interface) -> Result<()> {
+    let Interface { name, driver, .. } = interface;
+    let mut ebpf: Ebpf = EbpfLoader::new().load(portreeve::kernel::object())?;
+    let Some(program) = ebpf.program_mut(names::BENCH_DROP) else {
+        bail!("the kernel object has no {}", names::BENCH_DROP)
+    };
+    let program: &mut Xdp = program.try_into()?;
+    program.load()?;
+    if let Err(why) = program.attach(name, XdpMode::Driver) {
+        let cause = std::error::Error::source(&why).map_or_else(|| why.to_string(), ToString::to_string);
+        bail!(
+            "{name} takes no XDP program in its driver ({driver}: {cause}), and so no AF_XDP: name an interface whose driver has native XDP \
+             (`portreeve doctor {name}` tells more), or leave --interface out, and a veth pair is made"
+        );
+    }
+    Ok(())
+}
