@@ -40,6 +40,16 @@ impl Lab {
         }
     }
 
+    /// Joins interfaces to a hub: what comes in by one goes out by all others. None of them answers for the lab's addresses.
+    pub fn hub(&self, ports: &[&str]) {
+        self.ip("link add hub0 type bridge mcast_snooping 0");
+        for port in ports {
+            self.ip(&format!("link set {port} master hub0"));
+            self.ip(&format!("link set {port} type bridge_slave learning off flood on"));
+        }
+        self.ip("link set hub0 arp off up");
+    }
+
     /// What this thread mounts from now on is seen by it and by what it starts only, and goes with them.
     pub fn private_mounts(&self) {
         unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).expect("root may have mounts of its own");

@@ -1,4 +1,4 @@
-//! The tests' real peers that are unpacked, not installed: an FTP or Telnet server that is installed is also started, and stays.
+//! The tests' real peers that are unpacked, not installed: a server that is installed is also started, and stays.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use xshell::{Shell, cmd};
 const FOLDER: &str = "target/peers";
 
 /// Debian packages, and a file of each. The libraries that they want come with the packages that setup installs.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("vsftpd", "usr/sbin/vsftpd"),
     ("inetutils-inetd", "usr/sbin/inetutils-inetd"),
     ("inetutils-syslogd", "usr/sbin/syslogd"),
@@ -16,6 +16,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ("inetutils-telnet", "usr/bin/inetutils-telnet"),
     ("rsh-redone-server", "usr/sbin/in.rlogind"),
     ("rsh-redone-client", "usr/bin/rsh-redone-rlogin"),
+    ("openssh-server", "usr/sbin/sshd"),
 ];
 
 /// Fetches and unpacks what is missing. What cannot be had is told, and the tests that need it are skipped: nothing else wants it.

@@ -52,6 +52,8 @@ const PACKAGES: &[(Scope, &str, Proof)] = &[
     (Scope::Everything, "lftp", Proof::Tool("lftp")),
     (Scope::Everything, "tnftp", Proof::Tool("tnftp")),
     (Scope::Everything, "openssl", Proof::Tool("openssl")),
+    (Scope::Everything, "openssh-client", Proof::Tool("ssh")),
+    (Scope::Everything, "hydra", Proof::Tool("hydra")),
     (Scope::Everything, "python3-pyftpdlib", Proof::File("/usr/lib/python3/dist-packages/pyftpdlib")),
 ];
 

@@ -42,6 +42,8 @@ struct Side {
     speaks: Option<Speaks>,
     /// Lines before the identification.
     lines: u16,
+    /// It is OpenSSH, by its identification.
+    openssh: bool,
 }
 
 /// What comes next in one direction.
@@ -110,6 +112,10 @@ impl Analyzer for Ssh {
 
     fn on_close(&mut self, cx: &mut Context<'_>) {
         self.tell(cx);
+        if self.inference != Inference::Over {
+            let inferred = self.authentication.closed();
+            self.infer(cx, inferred);
+        }
         if self.inference == Inference::Failed {
             cx.emit(&Event::Ssh(SshEvent::SshAuthFailed));
         }
@@ -147,6 +153,7 @@ impl Ssh {
         cx.conn.service = Some(Service::Ssh);
         let side = self.side(direction);
         (side.phase, side.speaks) = (Phase::Packets, Some(speaks));
+        side.openssh = identification::is_openssh(line);
         cx.emit(&Event::Ssh(match direction {
             Direction::FromOrig => SshEvent::SshClientVersion { version: line },
             Direction::FromResp => SshEvent::SshServerVersion { version: line },
@@ -266,14 +273,23 @@ impl Ssh {
         if self.inference == Inference::Over {
             return;
         }
-        if direction.is_orig() != self.reversed {
-            self.authentication.client_sent();
+        let inferred = if direction.is_orig() != self.reversed {
             if self.compressed {
-                self.give_up(cx);
+                return self.give_up(cx);
             }
-            return;
+            let openssh = self.side(direction).openssh;
+            self.authentication.client_sent(length, openssh)
+        } else {
+            self.authentication.server_sent(length)
+        };
+        self.infer(cx, inferred);
+        if self.authentication.answers >= cx.limits.ssh_auth_answers {
+            self.give_up(cx);
         }
-        match self.authentication.server_sent(length) {
+    }
+
+    fn infer(&mut self, cx: &mut Context<'_>, inferred: Inferred) {
+        match inferred {
             Inferred::Nothing => {}
             Inferred::Failed(attempts) => {
                 self.inference = Inference::Failed;
@@ -285,11 +301,7 @@ impl Ssh {
                 self.inference = Inference::Over;
                 cx.emit(&Event::Ssh(SshEvent::SshAuthAttempted { authenticated: true }));
                 cx.emit(&Event::Ssh(SshEvent::SshAuthSuccessful { auth_method_none: none }));
-                return;
             }
-        }
-        if self.authentication.answers >= cx.limits.ssh_auth_answers {
-            self.give_up(cx);
         }
     }
 

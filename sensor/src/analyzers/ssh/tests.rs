@@ -52,9 +52,9 @@ fn the_negotiation_is_stated_and_forgotten() {
 fn attempts_are_counted_until_somebody_is_let_in() {
     let mut bench = keyed("none");
     bench.said();
-    for length in [52, 84, 84, 84, 36] {
-        bench.stream(Direction::FromOrig, &[0; 64]);
-        bench.stream(Direction::FromResp, &vec![0; length]);
+    for (asks, answers) in [(52, 52), (68, 84), (84, 84), (100, 84), (84, 36)] {
+        bench.stream(Direction::FromOrig, &vec![0; asks]);
+        bench.stream(Direction::FromResp, &vec![0; answers]);
     }
     let attempted = |yes| format!("ssh_auth_attempted authenticated={yes}");
     let successful = "ssh_auth_successful auth_method_none=false".to_owned();

@@ -44,6 +44,11 @@ pub fn is_identification(line: &[u8]) -> bool {
     line.starts_with(b"SSH-")
 }
 
+/// Whether an identification is that of OpenSSH.
+pub fn is_openssh(line: &[u8]) -> bool {
+    line.starts_with(b"SSH-2.0-OpenSSH")
+}
+
 /// What an identification admits to; `Err`: the weird that says what is wrong with it.
 pub fn speaks(line: &[u8]) -> Result<Speaks, &'static str> {
     let rest = line.strip_prefix(b"SSH-").ok_or("malformed_ssh_identification")?;
