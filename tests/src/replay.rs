@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use portreeve::capture::filter::HostFilter;
 use portreeve::capture::plan::Plan;
@@ -49,6 +50,19 @@ pub fn case(case: &Case) -> Outcome {
 
 /// Replays scenes under these settings.
 pub fn scenes(scenes: &[Scene], sets: &[String]) -> Outcome {
+    let (source, stats, logs) = through(sets, |settings| MemorySource::new(scenes, settings));
+    let counters = &stats.counters;
+    Outcome {
+        logs,
+        offered: source.offered,
+        filtered: source.offered - counters.frames.get(),
+        explained: stats.outcomes.snapshot().iter().map(|(_, count)| count).sum(),
+        panics: counters.analyzer_panics.get(),
+    }
+}
+
+/// What a source shows, through all layers behind it: the source at its end, what was counted, and the logs.
+pub fn through<S: Source>(sets: &[String], open: impl FnOnce(&Settings) -> S) -> (S, Arc<WorkerStats>, Logs) {
     let folder = tempfile::tempdir().expect("a folder for the logs");
     let settings = settings(sets, folder.path());
     let mut collector = Collector::new(&settings, Order::PacketTime).expect("a collector");
@@ -59,18 +73,11 @@ pub fn scenes(scenes: &[Scene], sets: &[String]) -> Outcome {
     let events = EventStream::new(policy, Some(outbox));
     let ports = PortTable::new(&settings).expect("a port table");
     let shard = Shard::new(Arc::clone(&settings), &ports, events, Arc::clone(&stats));
-    let worker = Worker { source: MemorySource::new(scenes, &settings), shard, stats: Arc::clone(&stats) };
+    let worker = Worker { source: open(&settings), shard, stats: Arc::clone(&stats) };
     let collector = collector.start().expect("a collector's thread");
     let source = worker.run(&AtomicBool::new(false));
     collector.join().expect("the collector lives");
-    let counters = &stats.counters;
-    Outcome {
-        logs: expect::normalise(&read_logs(folder.path()), START),
-        offered: source.offered,
-        filtered: source.offered - counters.frames.get(),
-        explained: stats.outcomes.snapshot().iter().map(|(_, count)| count).sum(),
-        panics: counters.analyzer_panics.get(),
-    }
+    (source, stats, expect::normalise(&read_logs(folder.path()), START))
 }
 
 /// The lines of every log in a folder, and of the event stream.
@@ -97,33 +104,42 @@ pub fn settings(sets: &[String], folder: &Path) -> Arc<Settings> {
 
 /// Frames in memory, with the silences between them, behind the filter that files and AF_PACKET have.
 pub struct MemorySource {
-    items: std::vec::IntoIter<Item>,
+    items: IntoIter<Item>,
     now: Timestamp,
     filter: HostFilter,
     offered: u64,
     ended: bool,
 }
 
-enum Item {
+/// What a scene is to a source.
+#[derive(Debug)]
+pub enum Item {
+    /// A frame of it.
     Frame(WireFrame),
+    /// Nothing, until then, in nanoseconds since 1970.
     Silence(u64),
+}
+
+/// What scenes are to a source, in order.
+pub fn items(scenes: &[Scene]) -> IntoIter<Item> {
+    let mut items = Vec::new();
+    for (number, scene) in scenes.iter().enumerate() {
+        match scene {
+            Scene::Silence(until) => items.push(Item::Silence(*until)),
+            Scene::Packet(packet) => {
+                items.extend(encode::frames(packet, number as u16).into_iter().map(Item::Frame));
+            }
+        }
+    }
+    items.into_iter()
 }
 
 impl MemorySource {
     /// A source of these scenes.
     pub fn new(scenes: &[Scene], settings: &Settings) -> Self {
-        let mut items = Vec::new();
-        for (number, scene) in scenes.iter().enumerate() {
-            match scene {
-                Scene::Silence(until) => items.push(Item::Silence(*until)),
-                Scene::Packet(packet) => {
-                    items.extend(encode::frames(packet, number as u16).into_iter().map(Item::Frame));
-                }
-            }
-        }
         let filter = HostFilter::new(&Plan::new(settings, 1, 1).expect("a plan"));
         let now = Timestamp::from_nanos(START);
-        MemorySource { items: items.into_iter(), now, filter, offered: 0, ended: false }
+        MemorySource { items: items(scenes), now, filter, offered: 0, ended: false }
     }
 
     /// Shows one frame, if the filter admits it.

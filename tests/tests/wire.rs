@@ -190,7 +190,8 @@ fn is_of_one_pair(scenes: &[Scene]) -> bool {
 }
 
 /// Whether the kernel program must have been told of a packet's connection before the next one comes: where data is expected, or what is
-/// skipped. Two hundred cases at a time leave no time for that; `ftp_servers` and `logins` play such sessions as fast as real hosts do.
+/// skipped. Two hundred cases at a time leave no time for that: `lockstep` plays them frame by frame, `ftp_servers` and `logins` as real
+/// hosts do.
 fn waits_for_the_kernel(case: &Case) -> bool {
     let told = replay::case(case).logs;
     told.values().flatten().any(|line| line.contains("ftp-data") || line.contains("(skipped)"))
