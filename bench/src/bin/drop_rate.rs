@@ -10,11 +10,10 @@ use clap::Parser;
 use jiff::Timestamp;
 use portreeve_bench::lab::Lab;
 use portreeve_bench::load::Load;
-use portreeve_bench::load::plain::{Size, mixed};
 use portreeve_bench::result::Report;
 use portreeve_bench::rung::ladder;
 use portreeve_bench::search::Effort;
-use portreeve_bench::{compare, ladder as climbing, machine, refusals, report};
+use portreeve_bench::{compare, ladder as climbing, machine, refusals, report, scenario};
 
 /// As the sensor itself has it.
 #[global_allocator]
@@ -30,6 +29,9 @@ struct Cli {
     /// Send on this interface, which is cabled to the other; the peer of a veth is found by itself
     #[arg(long, value_name = "IF", requires = "interface")]
     peer: Option<String>,
+    /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
+    #[arg(long, value_name = "COMMAND")]
+    peer_command: Option<String>,
     /// Less than a minute: short trials, rates found less closely
     #[arg(long)]
     quick: bool,
@@ -96,16 +98,16 @@ fn measure(cli: &Cli) -> Result<Report> {
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
     let mut scenarios = Vec::new();
     for load in &loads {
-        scenarios.push(climbing::climb(&mut lab, load, &mut ladder(), effort)?);
+        scenarios.push(climbing::climb(&mut lab, load, &mut ladder(cli.peer_command.as_deref())?, effort)?);
     }
     let began = began.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     Ok(Report { began, seconds: clock.elapsed().as_secs_f64(), machine, scenarios })
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Load>> {
-    let all = vec![mixed("small", "all frames wanted, 64 bytes on the wire", 100, Size::Fixed(60))];
+    let all = scenario::loads();
     if names.is_empty() {
-        return Ok(all);
+        return Ok(all.into_iter().filter(|load| load.name == "wanted").collect());
     }
     let mut loads = Vec::new();
     for name in names {

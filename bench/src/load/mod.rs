@@ -2,6 +2,9 @@
 
 mod frames;
 pub mod plain;
+pub mod spoken;
+pub mod talk;
+pub mod talks;
 
 use portreeve_ebpf::load::{Run, Step, Template};
 

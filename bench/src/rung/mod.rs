@@ -1,9 +1,14 @@
 //! The ladder: ways of taking frames off a wire, from a program that only drops them to the whole sensor and what else there is.
 
+mod null;
+mod peer;
+mod sensor;
+mod socket;
+mod tcpdump;
 mod xdp_drop;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -12,10 +17,16 @@ use crate::lab::Lab;
 use crate::load::Load;
 use crate::result::{Cpu, Latency, Loss, Trial};
 
+pub use self::null::NullSensor;
+pub use self::peer::Peer;
+pub use self::sensor::Sensor;
+pub use self::socket::BareXsk;
+pub use self::tcpdump::tcpdump;
 pub use self::xdp_drop::XdpDrop;
 
-/// What is on its way when the generator has stopped is taken within this time.
-const SETTLE: Duration = Duration::from_millis(300);
+/// When the generator has stopped, what is on its way is taken within this time; sooner, once nothing has come for a moment.
+const SETTLE: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_millis(30);
 
 /// One way of taking frames.
 pub trait Rung {
@@ -32,9 +43,18 @@ pub trait Rung {
     fn trial(&mut self, lab: &mut Lab, load: &Load, pace: Pace, lasting: Duration) -> Result<Trial>;
 }
 
-/// All rungs that this machine has, the cheapest first.
-pub fn ladder() -> Vec<Box<dyn Rung>> {
-    vec![Box::new(XdpDrop)]
+/// All rungs that this machine has, the cheapest first; and the user's own, by its command, if there is one.
+///
+/// # Errors
+/// The sensor's settings are not understood.
+pub fn ladder(peer_command: Option<&str>) -> Result<Vec<Box<dyn Rung>>> {
+    let sensor = Box::new(Sensor::full()?);
+    let mut rungs: Vec<Box<dyn Rung>> = vec![Box::new(XdpDrop), Box::new(BareXsk), Box::new(NullSensor), sensor];
+    rungs.push(Box::new(Sensor::by_af_packet()?));
+    rungs.extend(tcpdump().map(|peer| Box::new(peer) as Box<dyn Rung>));
+    rungs
+        .extend(peer_command.map(|command| Box::new(Peer::new("peer", "the given command", command)) as Box<dyn Rung>));
+    Ok(rungs)
 }
 
 /// What takes frames during a trial.
@@ -43,7 +63,7 @@ trait Receiver {
     fn cpu(&self) -> Option<Duration>;
 
     /// Ends it, once nothing is on its way any more.
-    fn stop(self) -> Result<Received>;
+    fn stop(self, sent: &Sent) -> Result<Received>;
 }
 
 /// What became of the frames that arrived.
@@ -63,10 +83,10 @@ struct Received {
 fn measure<R: Receiver>(lab: &mut Lab, load: &Load, pace: Pace, lasting: Duration, receiver: R) -> Result<Trial> {
     let (wire, cpu) = (lab.wire()?, receiver.cpu());
     let sent = lab.send(load, pace, lasting)?;
-    thread::sleep(SETTLE);
+    settle(lab)?;
     let workers = receiver.cpu().zip(cpu).map(|(after, before)| after.saturating_sub(before));
     let after = lab.wire()?;
-    let received = receiver.stop()?;
+    let received = receiver.stop(&sent)?;
     let arrived = after.arrived - wire.arrived;
     let mut lost = vec![
         Loss { stage: "wire_full".into(), frames: after.dropped - wire.dropped },
@@ -88,6 +108,21 @@ fn measure<R: Receiver>(lab: &mut Lab, load: &Load, pace: Pace, lasting: Duratio
         cpu: cpu_per_frame(&sent, workers),
         latency: received.latency,
     })
+}
+
+/// Waits until nothing is on the wire any more.
+fn settle(lab: &Lab) -> Result<()> {
+    let begun = Instant::now();
+    let mut arrived = 0;
+    while begun.elapsed() < SETTLE {
+        thread::sleep(QUIET);
+        let now = lab.wire()?.arrived;
+        if now == arrived {
+            break;
+        }
+        arrived = now;
+    }
+    Ok(())
 }
 
 fn cpu_per_frame(sent: &Sent, workers: Option<Duration>) -> Cpu {

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aya::programs::xdp::XdpLinkId;
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use portreeve_ebpf::names;
 
 use super::{Received, Receiver, Rung, measure};
-use crate::generator::Pace;
+use crate::generator::{Pace, Sent};
 use crate::lab::Lab;
 use crate::load::Load;
 use crate::result::Trial;
@@ -33,19 +32,33 @@ impl Rung for XdpDrop {
     }
 }
 
-/// One of the benchmarks' programs on an interface, until this is dropped.
+/// One of the benchmarks' programs; on an interface, until this is dropped.
 pub(super) struct Attached {
     pub ebpf: Ebpf,
-    _link: XdpLinkId,
+    name: &'static str,
 }
 
 impl Attached {
-    pub(super) fn new(interface: &str, name: &str) -> Result<Self> {
-        let mut ebpf = EbpfLoader::new().load(portreeve::kernel::object())?;
-        let program: &mut Xdp = ebpf.program_mut(name).context("the kernel object has no such program")?.try_into()?;
-        program.load()?;
-        let link = program.attach(interface, XdpMode::Driver)?;
-        Ok(Attached { ebpf, _link: link })
+    pub(super) fn new(interface: &str, name: &'static str) -> Result<Self> {
+        let mut program = Self::load(name)?;
+        program.attach(interface)?;
+        Ok(program)
+    }
+
+    pub(super) fn load(name: &'static str) -> Result<Self> {
+        let mut loaded = Attached { ebpf: EbpfLoader::new().load(portreeve::kernel::object())?, name };
+        loaded.program()?.load()?;
+        Ok(loaded)
+    }
+
+    pub(super) fn attach(&mut self, interface: &str) -> Result<()> {
+        let attached = self.program()?.attach(interface, XdpMode::Driver);
+        attached.with_context(|| format!("attach an XDP program to {interface}"))?;
+        Ok(())
+    }
+
+    fn program(&mut self) -> Result<&mut Xdp> {
+        Ok(self.ebpf.program_mut(self.name).context("the kernel object has no such program")?.try_into()?)
     }
 }
 
@@ -54,7 +67,7 @@ impl Receiver for Attached {
         None
     }
 
-    fn stop(self) -> Result<Received> {
+    fn stop(self, _: &Sent) -> Result<Received> {
         Ok(Received::default())
     }
 }
