@@ -47,7 +47,7 @@ impl Lab {
     /// Not root, or no veth in this kernel.
     pub fn veth() -> Result<Self> {
         make_veth()?;
-        Lab::between(NEAR, FAR, false)
+        Lab::between(NEAR, FAR, true)
     }
 
     /// Two interfaces of this machine that are connected, the sending one first, with live frames or what else is to send.
