@@ -13,7 +13,7 @@ use crate::analyzers::ftp::Ftp;
 use crate::analyzers::telnet::Telnet;
 use crate::analyzers::{AnyAnalyzer, Step};
 use crate::capture::Bypassed;
-use crate::config::seconds;
+use crate::config::{Timeouts, seconds};
 use crate::event::ConnectionEvent;
 use crate::packet::{Datagram, Ip, Segment};
 use crate::stats::WorkerCounters;
@@ -28,6 +28,7 @@ pub(super) struct Connection {
     /// What was asked for to terminate it; few connections have that.
     pub(super) terminating: Option<Box<Terminating>>,
     inactivity: Duration,
+    due: Timestamp,
     /// What the worker's budget was charged for it.
     account: usize,
 }
@@ -51,13 +52,20 @@ pub(super) enum Fate {
 
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
-        Connection { subject: Subject { conn, analyzer }, tcp, terminating: None, inactivity, account: 0 }
+        let due = Timestamp::ZERO;
+        Connection { subject: Subject::new(conn, analyzer), tcp, terminating: None, inactivity, due, account: 0 }
     }
 
-    /// When something is to happen next, if no packet comes.
-    pub fn due(&self, shared: &crate::config::Timeouts) -> Timestamp {
-        let tcp = self.tcp.as_ref().map_or(Timestamp::NEVER, |tcp| tcp.timer(&self.subject.conn, shared).0);
-        self.expiry().min(self.subject.analyzer_deadline()).min(tcp)
+    /// When something was to happen next, if no packet came, by the time of the last [`Connection::look_ahead`].
+    pub fn due(&self) -> Timestamp {
+        self.due
+    }
+
+    /// When something is to happen next, if no packet comes. To be asked whenever something has happened.
+    pub fn look_ahead(&mut self, timeouts: &Timeouts) -> Timestamp {
+        let tcp = self.tcp.as_ref().map_or(Timestamp::NEVER, |tcp| tcp.timer(&self.subject.conn, timeouts).0);
+        self.due = self.expiry().min(self.subject.analyzer_deadline()).min(tcp);
+        self.due
     }
 
     /// Runs everything that is due at `until`, each at its own time and in order.

@@ -241,7 +241,7 @@ impl<H: Handler> Shard<H> {
         if let Some(tracer) = &mut self.tracer {
             tracer.on_frame(&mut connection.subject.conn, frame);
         }
-        self.wheel.schedule(id, connection.due(&self.settings.timeouts));
+        self.wheel.schedule(id, connection.look_ahead(&self.settings.timeouts));
         true
     }
 
@@ -274,7 +274,7 @@ impl<H: Handler> Shard<H> {
         if let Some(tracer) = &mut self.tracer {
             tracer.on_frame(&mut connection.subject.conn, frame);
         }
-        self.wheel.schedule(id, connection.due(&self.settings.timeouts));
+        self.wheel.schedule(id, connection.look_ahead(&self.settings.timeouts));
         true
     }
 
@@ -292,9 +292,9 @@ impl<H: Handler> Shard<H> {
             next.into_iter().for_each(|id| self.table.prefetch_removal(id));
             after.into_iter().for_each(|id| self.table.prefetch_slot(id));
             if self.still_lives(id, until, gate)
-                && let Some(connection) = self.table.get(id)
+                && let Some(connection) = self.table.get_mut(id)
             {
-                self.wheel.schedule(id, connection.due(&self.settings.timeouts));
+                self.wheel.schedule(id, connection.look_ahead(&self.settings.timeouts));
             }
         }
     }

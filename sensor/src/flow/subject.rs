@@ -42,13 +42,23 @@ pub(super) struct Subject {
     pub conn: Conn,
     /// `None` once nothing further is of interest.
     pub analyzer: Option<AnyAnalyzer>,
+    /// Whether anybody above was called since it was asked last what it holds.
+    called: bool,
+    /// What it held then.
+    held: usize,
 }
 
 impl Subject {
+    /// A connection of which nobody has heard yet.
+    pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>) -> Self {
+        Subject { conn, analyzer, called: true, held: 0 }
+    }
+
     /// States a fact about the connection itself.
     pub fn raise(&mut self, shared: &mut Shared<'_>, event: ConnectionEvent) {
         let verdict = shared.handler.handle(shared.now, &mut self.conn, &Event::Connection(event));
         self.conn.login.obey(verdict);
+        self.called = true;
         self.decide(shared, verdict);
     }
 
@@ -56,6 +66,7 @@ impl Subject {
     pub fn weird(&mut self, shared: &mut Shared<'_>, name: &'static str) {
         let verdict = shared.handler.handle(shared.now, &mut self.conn, &Event::Weird { name, addl: b"" });
         self.conn.login.obey(verdict);
+        self.called = true;
         self.decide(shared, verdict);
     }
 
@@ -73,6 +84,7 @@ impl Subject {
         call: impl FnOnce(&mut AnyAnalyzer, &mut Context<'_>) -> Step,
     ) -> Step {
         let Some(analyzer) = &mut self.analyzer else { return Step::Done };
+        self.called = true;
         let budget = shared.budget();
         let mut cx = Context::new(shared.now, &mut self.conn, &shared.settings.limits, budget, shared.handler)
             .with_dialogue(shared.dialogue);
@@ -94,9 +106,12 @@ impl Subject {
         step
     }
 
-    /// Bytes on the heap that the analyzer and the annotations take.
-    pub fn held(&self) -> usize {
-        self.conn.held() + self.analyzer.as_ref().map_or(0, AnyAnalyzer::held)
+    /// Bytes on the heap that the analyzer and the annotations take. They change by calls alone, and most acknowledgements call nobody.
+    pub fn held(&mut self) -> usize {
+        if std::mem::take(&mut self.called) {
+            self.held = self.conn.held() + self.analyzer.as_ref().map_or(0, AnyAnalyzer::held);
+        }
+        self.held
     }
 
     /// When the analyzer wants to be called, if nothing comes.
@@ -191,7 +206,7 @@ mod tests {
 
     fn with(test: impl FnOnce(&mut Subject, &mut Shared<'_>)) -> Recorder {
         let (mut handler, mut pool, stats) = (Recorder::default(), Pool::new(), WorkerStats::default());
-        let mut subject = Subject { conn: conn(Transport::Tcp), analyzer: Some(AnyAnalyzer::new(Service::Portmap)) };
+        let mut subject = Subject::new(conn(Transport::Tcp), Some(AnyAnalyzer::new(Service::Portmap)));
         let settings = Settings::default();
         let mut shared = Shared {
             now: subject.conn.start,

@@ -48,7 +48,7 @@ impl<H: Handler> Shard<H> {
     /// Runs what was due before this packet came; `false` if that was the end of the connection.
     pub(super) fn still_lives(&mut self, id: SlotId, at: Timestamp, gate: &mut dyn Gate) -> bool {
         let Some(connection) = self.table.get_mut(id) else { return false };
-        if connection.due(&self.settings.timeouts) > at {
+        if connection.due() > at {
             return true;
         }
         let mut shared = shared!(self, at, gate);
