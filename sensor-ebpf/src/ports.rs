@@ -94,6 +94,7 @@ impl Ports {
     }
 
     /// What is wanted of a port.
+    #[inline]
     pub fn interest(&self, transport: Transport, port: u16) -> Interest {
         match self.words.get(PortWord::index(transport, port) as usize) {
             Some(word) => word.interest(port),

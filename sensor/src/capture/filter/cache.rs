@@ -1,6 +1,8 @@
 //! A table of fixed size in which the new always finds room: of a few candidates, the one unused longest gives way.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
+
+use crate::keyed::Keyed;
 
 /// Candidates for a key. Eight of them lose little against a true order of use, and stand side by side in memory.
 const WAYS: usize = 8;
@@ -9,7 +11,8 @@ const WAYS: usize = 8;
 pub(super) struct Cache<K, V> {
     slots: Vec<Option<Entry<K, V>>>,
     mask: usize,
-    seed: u64,
+    /// It keeps a sender from choosing keys that meet.
+    keyed: Keyed,
     /// Counts uses; the order of its values is the order of use.
     clock: u64,
     len: usize,
@@ -23,10 +26,10 @@ struct Entry<K, V> {
 }
 
 impl<K: Copy + Eq + Hash, V: Copy> Cache<K, V> {
-    /// Room for `capacity` entries, rounded up to a power of two. The seed keeps a sender from choosing keys that meet.
-    pub fn new(capacity: usize, seed: u64) -> Self {
+    /// Room for `capacity` entries, rounded up to a power of two. Each table is to have a name of its own.
+    pub fn new(capacity: usize, seed: u64, table: &str) -> Self {
         let size = capacity.clamp(WAYS, 1 << 24).next_power_of_two();
-        Cache { slots: vec![None; size], mask: size / WAYS - 1, seed, clock: 0, len: 0 }
+        Cache { slots: vec![None; size], mask: size / WAYS - 1, keyed: Keyed::new(seed, table), clock: 0, len: 0 }
     }
 
     /// How many entries there are.
@@ -75,10 +78,7 @@ impl<K: Copy + Eq + Hash, V: Copy> Cache<K, V> {
     }
 
     fn ways(&mut self, key: &K) -> &mut [Option<Entry<K, V>>] {
-        let mut hasher = DefaultHasher::new();
-        self.seed.hash(&mut hasher);
-        key.hash(&mut hasher);
-        let first = (hasher.finish() as usize & self.mask).saturating_mul(WAYS);
+        let first = (self.keyed.of(key) as usize & self.mask).saturating_mul(WAYS);
         self.slots.get_mut(first..first.saturating_add(WAYS)).unwrap_or_default()
     }
 }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_new_finds_room_and_the_used_stays() {
-        let mut cache = Cache::new(64, 7);
+        let mut cache = Cache::new(64, 7, "");
         assert_eq!(cache.insert(0_u32, 'a'), None);
         for key in 1..10_000 {
             assert!(cache.get_mut(&0).is_some(), "key 0 is used again and again, and gone after {key}");
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_entry_is_there_once() {
-        let mut cache = Cache::new(8, 7);
+        let mut cache = Cache::new(8, 7, "");
         cache.insert(1, 'a');
         assert_eq!(cache.insert(1, 'b'), Some((1, 'a')));
         assert_eq!(cache.len(), 1);

@@ -1,6 +1,7 @@
 //! The kernel program's likeness for files and AF_PACKET: the same decision, the same tables, the same counters.
 
 mod cache;
+mod plain;
 mod shards;
 mod view;
 
@@ -42,7 +43,10 @@ impl HostFilter {
     #[inline]
     pub fn admits(&mut self, frame: &Frame<'_>) -> bool {
         self.tables.now = frame.at;
-        let counter = view::decide(frame, &mut self.tables).counter;
+        let counter = match plain::is_plainly_wanted(frame, &self.tables) {
+            true => contract::Counter::Port,
+            false => view::decide(frame, &mut self.tables).counter,
+        };
         if let Some(count) = self.counters.frames.get(counter as usize) {
             count.inc();
         }
@@ -175,10 +179,10 @@ impl HostTables {
             options: plan.options,
             ports: plan.ports.clone(),
             expected: always_expected(&plan.ports),
-            expectations: Cache::new(plan.expectations as usize, seed),
-            bypass: Cache::new(plan.bypasses as usize, seed),
+            expectations: Cache::new(plan.expectations as usize, seed, "expectations"),
+            bypass: Cache::new(plan.bypasses as usize, seed, "bypasses"),
             guards: vec![0; BYPASS_SLOTS],
-            notes: Cache::new(FRAGMENT_NOTES, seed),
+            notes: Cache::new(FRAGMENT_NOTES, seed, "fragment notes"),
             now: Timestamp::ZERO,
         }
     }
@@ -190,6 +194,12 @@ impl HostTables {
             *count = count.saturating_add_signed(change);
             self.ports.expect(transport, endpoint.port, *count > 0);
         }
+    }
+
+    /// Whether there are bypasses between the hosts of this hash, or of others that share their slot.
+    #[inline]
+    fn is_guarded(&self, hash: u32) -> bool {
+        self.guards.get(bypass_slot(hash) as usize).is_some_and(|&count| count > 0)
     }
 
     fn guard(&mut self, connection: &Connection, change: i32) {
@@ -229,7 +239,7 @@ impl Tables for HostTables {
 
     #[inline]
     fn may_bypass(&mut self, hash: u32) -> bool {
-        self.bypass.len() > 0 && self.guards.get(bypass_slot(hash) as usize).is_some_and(|&count| count > 0)
+        self.bypass.len() > 0 && self.is_guarded(hash)
     }
 
     fn bypass(&mut self, connection: &Connection, side: usize, traffic: Traffic) -> Option<BypassReason> {
