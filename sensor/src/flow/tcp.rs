@@ -2,6 +2,7 @@
 
 mod closing;
 mod listener;
+mod predicted;
 mod side;
 mod states;
 
@@ -99,6 +100,9 @@ impl Tcp {
         dir: Direction,
         segment: &Segment<'_>,
     ) {
+        if self.on_predicted(subject, shared, dir, segment) {
+            return;
+        }
         let flags = segment.flags;
         if (flags.fin || flags.rst) && subject.conn.verdict.has(Verdict::SKIP) {
             // It ends with the connection's state: what comes after the last FIN is counted as well.
@@ -165,6 +169,14 @@ impl Tcp {
         match dir {
             Direction::FromOrig => &mut self.orig,
             Direction::FromResp => &mut self.resp,
+        }
+    }
+
+    /// The sender's side, and the other one.
+    fn sides_mut(&mut self, dir: Direction) -> (&mut Side, &mut Side) {
+        match dir {
+            Direction::FromOrig => (&mut self.orig, &mut self.resp),
+            Direction::FromResp => (&mut self.resp, &mut self.orig),
         }
     }
 
