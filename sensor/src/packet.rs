@@ -2,6 +2,7 @@
 
 pub mod forge;
 mod link;
+mod plain;
 mod transport;
 mod tunnel;
 
@@ -173,7 +174,15 @@ struct Depth {
 type Decoded<'a> = Result<Packet<'a>, Refused>;
 
 /// Takes a frame apart.
+#[inline]
 pub fn decode<'a>(frame: &Frame<'a>, settings: &DecodeSettings) -> Decoded<'a> {
+    match plain::decode(frame).filter(|_| !settings.checksums) {
+        Some(packet) => Ok(packet),
+        None => decode_in_full(frame, settings),
+    }
+}
+
+fn decode_in_full<'a>(frame: &Frame<'a>, settings: &DecodeSettings) -> Decoded<'a> {
     let bytes = Bytes { captured: frame.bytes, wire: frame.wire_len.max(frame.bytes.len()) };
     let network = link::network(frame.link, bytes)?;
     decode_ip(network.bytes, Depth::new(network.vlan, 0, settings))
