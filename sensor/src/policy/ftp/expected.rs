@@ -262,8 +262,23 @@ impl ExpectedData {
         self.give_up_if_unclaimed(place);
     }
 
-    /// Lets expire what has, and tells the capture filter.
+    /// Lets expire what has, and tells the capture filter. After every frame: mostly, there is nothing to do.
+    #[inline]
     pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
+        if !self.is_settled(now) {
+            self.settle_now(now, gate, stats);
+        }
+    }
+
+    #[inline]
+    fn is_settled(&self, now: Timestamp) -> bool {
+        let waits = |queue: &VecDeque<(Timestamp, Place)>| queue.front().is_none_or(|(until, _)| *until > now);
+        let told = self.met.is_empty() && self.unwanted.is_empty() && self.wanted.is_empty();
+        let bounded = self.waiting.len() <= self.most.in_all;
+        told && waits(&self.order) && waits(&self.waiting) && bounded && self.neighbours.are_quiet()
+    }
+
+    fn settle_now(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         self.hear(now);
         self.give_up_waiting(now);
         while let Some(&(until, place)) = self.order.front()
@@ -271,10 +286,6 @@ impl ExpectedData {
         {
             self.order.pop_front();
             self.look_at(now, place);
-        }
-        // After every frame: mostly, there is nothing to tell.
-        if self.met.is_empty() && self.unwanted.is_empty() && self.wanted.is_empty() {
-            return;
         }
         stats.counters.expectations.add(self.wanted.len() as u64);
         for (hosts, begin) in self.met.drain(..) {

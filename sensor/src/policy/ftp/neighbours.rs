@@ -51,6 +51,11 @@ impl Neighbours {
         self.others.iter().filter(|other| other.push(news).is_err()).count() as u64
     }
 
+    /// Whether no other worker has told anything.
+    pub fn are_quiet(&self) -> bool {
+        self.own.as_ref().is_none_or(|own| own.is_empty())
+    }
+
     /// What another worker has told, the oldest first.
     pub fn hear(&self) -> Option<News> {
         self.own.as_ref().filter(|own| !own.is_empty())?.pop()

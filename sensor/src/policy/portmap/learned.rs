@@ -196,8 +196,16 @@ impl Learned {
         self.wanted.push(expectation);
     }
 
-    /// Tells the capture filter.
+    /// Tells the capture filter. After every frame: mostly, there is nothing to tell.
+    #[inline]
     pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
+        let waits = self.outstanding.front().is_none_or(|(until, _)| *until > now);
+        if !(waits && self.wanted.is_empty() && self.unwanted.is_empty()) {
+            self.settle_now(now, gate, stats);
+        }
+    }
+
+    fn settle_now(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         while let Some(&(until, expectation)) = self.outstanding.front()
             && until <= now
         {
@@ -206,10 +214,6 @@ impl Learned {
                 Some(until) => self.outstanding.push_back((until, expectation)),
                 None => self.unwanted.push(expectation),
             }
-        }
-        // After every frame: mostly, there is nothing to tell.
-        if self.wanted.is_empty() && self.unwanted.is_empty() {
-            return;
         }
         stats.counters.expectations.add(self.wanted.len() as u64);
         self.unwanted.drain(..).for_each(|expectation| gate.unexpect(expectation));

@@ -70,6 +70,7 @@ impl PortmapState {
     }
 
     /// Tells the capture filter what has been learned since the last time, and what has expired.
+    #[inline]
     pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         self.learned.settle(now, gate, stats);
     }
