@@ -1,7 +1,7 @@
 //! Attempts to use an account: the manual's `account_tried` and `login_successful`. They are told to where those of all connections meet.
 
 use super::password::HIDDEN;
-use super::{Policy, Seen, ids};
+use super::{Policy, Seen};
 use crate::record::{Fact, Message, Tried};
 use crate::text::Text;
 
@@ -30,7 +30,7 @@ impl Policy {
     pub(super) fn login_successful(&mut self, seen: &mut Seen<'_>, user: &[u8]) {
         self.stats.counters.logins_successful.inc();
         let id = seen.conn.id;
-        if self.sets.skip_accounts_tried.contains(id.key.orig_h) || ids::has(&self.sets.guest_ids, user) {
+        if self.sets.skip_accounts_tried.contains(id.key.orig_h) || self.sets.guest_ids.contains(user) {
             return;
         }
         let fact = Fact::LoginSuccessful { id, user: self.account(user) };

@@ -1,7 +1,5 @@
 //! Sensitive user names: one rule for every protocol with a login, in which case does not count.
 
-use std::collections::BTreeSet;
-
 use crate::config::PolicySets;
 
 /// How sensitive a user name is; each degree includes those before it.
@@ -20,11 +18,11 @@ pub(super) enum Sensitivity {
 impl Sensitivity {
     /// How sensitive this name is. The sets are united here, at use, so that what a user adds to one counts in those that include it.
     pub fn of(sets: &PolicySets, user: &[u8]) -> Self {
-        if has(&sets.forbidden_ids, user) || sets.forbidden_id_patterns.is_match(user) {
+        if sets.forbidden_ids.contains(user) || sets.forbidden_id_patterns.is_match(user) {
             Sensitivity::Forbidden
-        } else if has(&sets.always_hot_ids, user) {
+        } else if sets.always_hot_ids.contains(user) {
             Sensitivity::AlwaysHot
-        } else if has(&sets.hot_ids, user) {
+        } else if sets.hot_ids.contains(user) {
             Sensitivity::Hot
         } else {
             Sensitivity::Ordinary
@@ -33,13 +31,8 @@ impl Sensitivity {
 
     /// Whether this name is forbidden to whoever gives no password: `forbidden_ids_if_no_password`.
     pub fn needs_password(sets: &PolicySets, user: &[u8]) -> bool {
-        has(&sets.forbidden_ids_if_no_password, user)
+        sets.forbidden_ids_if_no_password.contains(user)
     }
-}
-
-/// Whether the name is one of these, whatever its case.
-pub(super) fn has(ids: &BTreeSet<String>, user: &[u8]) -> bool {
-    ids.iter().any(|id| id.as_bytes().eq_ignore_ascii_case(user))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use smallvec::SmallVec;
 
 use super::super::ports::PortSpec;
 use crate::flow::key::Transport;
@@ -200,6 +201,34 @@ impl<'de, V: RowRest> Deserialize<'de> for NetRows<V> {
             rows.add(net, rest);
         }
         Ok(rows)
+    }
+}
+
+/// `set[string]` of user names, in which case does not count.
+#[derive(Clone, Default, Debug, Deserialize)]
+#[serde(from = "BTreeSet<String>")]
+pub struct Ids {
+    lower: BTreeSet<Vec<u8>>,
+    /// Of the longest one.
+    length: usize,
+}
+
+impl Ids {
+    /// Whether the name is one of them.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        if name.len() > self.length {
+            return false;
+        }
+        let mut lower = SmallVec::<[u8; 32]>::from_slice(name);
+        lower.make_ascii_lowercase();
+        self.lower.contains(lower.as_slice())
+    }
+}
+
+impl From<BTreeSet<String>> for Ids {
+    fn from(names: BTreeSet<String>) -> Self {
+        let lower = BTreeSet::from_iter(names.iter().map(|name| name.to_ascii_lowercase().into_bytes()));
+        Ids { length: lower.iter().map(Vec::len).max().unwrap_or(0), lower }
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub(super) use changes::names;
 pub use changes::{effective, policy_text};
 pub use dialogue::{Compiled, DialogueSets};
-pub use members::{Net, NetRows, NetSet, NetTable, PortSet, Table};
+pub use members::{Ids, Net, NetRows, NetSet, NetTable, PortSet, Table};
 pub use name::Name;
 pub use patterns::{Ends, Patterns};
 pub use thresholds::Thresholds;
@@ -62,14 +62,14 @@ pub struct PolicySets {
     pub capture_control_only: BTreeSet<String>,
     pub RPC_exploited_programs: Table<u32, String>,
     pub rpc_programs: Table<u32, Name>,
-    pub forbidden_ids: BTreeSet<String>,
-    pub forbidden_ids_if_no_password: BTreeSet<String>,
+    pub forbidden_ids: Ids,
+    pub forbidden_ids_if_no_password: Ids,
     pub forbidden_id_patterns: Patterns,
-    pub always_hot_ids: BTreeSet<String>,
-    pub hot_ids: BTreeSet<String>,
+    pub always_hot_ids: Ids,
+    pub hot_ids: Ids,
     pub skip_unexpected: NetSet,
     pub skip_unexpected_net: NetSet,
-    pub guest_ids: BTreeSet<String>,
+    pub guest_ids: Ids,
     pub skip_hot: NetRows<(Net, String)>,
     pub initial_directories: NetRows<(String, String)>,
     pub hot_files: Patterns,
@@ -111,9 +111,9 @@ pub struct PolicySets {
     pub hot_telnet_orig_ports: PortSet,
     pub non_ASCII_hosts: NetSet,
     pub skip_logins_to: NetSet,
-    pub always_hot_login_ids: BTreeSet<String>,
-    pub hot_login_ids: BTreeSet<String>,
-    pub rlogin_id_okay_if_no_password_exposed: BTreeSet<String>,
+    pub always_hot_login_ids: Ids,
+    pub hot_login_ids: Ids,
+    pub rlogin_id_okay_if_no_password_exposed: Ids,
     pub okay_usernames: BTreeSet<String>,
     pub okay_passwords: BTreeSet<String>,
     pub rsh_failure_msgs: Patterns,

@@ -12,7 +12,7 @@ use super::session::FtpSession;
 use crate::analyzers::wire::Decimal;
 use crate::analyzers::wire::ftp_addr::{FtpPort, parse_eftp_port, parse_ftp_port};
 use crate::flow::Annotation;
-use crate::policy::ids::{self, Sensitivity};
+use crate::policy::ids::Sensitivity;
 use crate::policy::notice::More;
 use crate::policy::words::{put, text};
 use crate::policy::{Note, Policy, Seen};
@@ -105,7 +105,7 @@ impl Policy {
         if password.is_empty() && Sensitivity::needs_password(&self.sets, user.as_bytes()) {
             self.terminate_connection(seen);
         }
-        if ids::has(&self.sets.guest_ids, user.as_bytes()) {
+        if self.sets.guest_ids.contains(user.as_bytes()) {
             // A guest's password is the only name that there is: it stands beside the account.
             seen.conn.addl.retain(|annotation| !matches!(annotation, Annotation::Text(text) if *text == user));
             let both = self.text_of(&[user.as_bytes(), b"/", password]);
@@ -222,7 +222,7 @@ impl Policy {
     fn ftp_file(&self, session: &FtpSession, arg: &[u8]) -> u8 {
         let sets = &self.sets;
         let hot = sets.hot_files.is_match(arg) && !sets.not_actually_hot_files.is_match(arg);
-        let guest = || ids::has(&sets.guest_ids, session.user.as_bytes()) && sets.hot_guest_files.is_match(arg);
+        let guest = || sets.guest_ids.contains(session.user.as_bytes()) && sets.hot_guest_files.is_match(arg);
         if hot || guest() { Marks::LOG_IF_NOT_UNAVAIL } else { 0 }
     }
 
@@ -282,7 +282,7 @@ impl Policy {
         let limits = &self.settings.limits;
         let arg = arg.get(..limits.text_bytes).unwrap_or(arg);
         let (first, is_pass) = (session.num_requests == 0, command == b"PASS");
-        let guest = is_pass && ids::has(&self.sets.guest_ids, session.user.as_bytes());
+        let guest = is_pass && self.sets.guest_ids.contains(session.user.as_bytes());
         let more = command.len() + arg.len() + ", ".len() + " ".len();
         let grows = (session.request.len() + more).saturating_sub(session.request.capacity());
         if first {

@@ -5,7 +5,7 @@ use super::session::{NAME_BYTES, kept, session, session_mut};
 use crate::event::LoginState;
 use crate::event::login::LoginAttempt;
 use crate::flow::Annotation;
-use crate::policy::ids::{Sensitivity, has};
+use crate::policy::ids::Sensitivity;
 use crate::policy::notice::About;
 use crate::policy::password::HIDDEN;
 use crate::policy::words::put;
@@ -121,7 +121,7 @@ impl Policy {
         let sets = &self.sets;
         let lists =
             [&sets.forbidden_ids, &sets.always_hot_ids, &sets.hot_ids, &sets.always_hot_login_ids, &sets.hot_login_ids];
-        if lists.into_iter().any(|list| has(list, &id)) { id } else { HIDDEN.as_bytes().to_vec() }
+        if lists.into_iter().any(|list| list.contains(&id)) { id } else { HIDDEN.as_bytes().to_vec() }
     }
 
     /// The manual's `is_hot_id`. It leaves out `always_hot_login_ids` when the dialogue is confused, and says that they always count.
@@ -130,11 +130,11 @@ impl Policy {
         match light {
             Light::Succeeded => {
                 sensitivity >= Sensitivity::Hot
-                    || has(&self.sets.hot_login_ids, id)
-                    || has(&self.sets.always_hot_login_ids, id)
+                    || self.sets.hot_login_ids.contains(id)
+                    || self.sets.always_hot_login_ids.contains(id)
             }
             Light::Failed | Light::Confused => {
-                sensitivity >= Sensitivity::AlwaysHot || has(&self.sets.always_hot_login_ids, id)
+                sensitivity >= Sensitivity::AlwaysHot || self.sets.always_hot_login_ids.contains(id)
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::event::Verdict;
 use crate::event::login::LoginAttempt;
 use crate::flow::Annotation;
 use crate::policy::hot::Moment;
-use crate::policy::ids::{Sensitivity, has};
+use crate::policy::ids::Sensitivity;
 use crate::policy::notice::About;
 use crate::policy::password::HIDDEN;
 use crate::policy::{Note, Policy, Seen};
@@ -41,7 +41,7 @@ impl Policy {
         self.edit_and_check_password(seen, attempt.password);
         let unasked = matches!(attempt.password, b"<none>" | b"");
         let rlogin = !attempt.client_user.is_empty();
-        if rlogin && unasked && has(&self.sets.rlogin_id_okay_if_no_password_exposed, attempt.user) {
+        if rlogin && unasked && self.sets.rlogin_id_okay_if_no_password_exposed.contains(attempt.user) {
             let text = self.text(&[b"\"", attempt.user, b"\""].concat());
             self.append_addl(seen.conn, Annotation::Text(text));
         } else {
