@@ -19,9 +19,11 @@ pub struct Words<'a> {
 impl Words<'_> {
     /// `<addr>/<service>`, or `<addr>/<number>` for a port without a name.
     pub fn endpoint_id(self, out: &mut Vec<u8>, addr: IpAddr, transport: Transport, port: u16) {
+        put_addr(out, addr);
+        out.push(b'/');
         match self.sets.port_names.of(transport, port) {
-            Some(name) => put(out, format_args!("{addr}/{name}")),
-            None => put(out, format_args!("{addr}/{port}")),
+            Some(name) => out.extend_from_slice(name.as_bytes()),
+            None => put_number(out, port.into()),
         }
     }
 
@@ -69,6 +71,25 @@ impl Words<'_> {
 /// Appends what is formatted.
 pub fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     let _ = std::io::Write::write_fmt(out, what);
+}
+
+/// An address. Nearly every text has two: they are not worth the way through [`std::fmt`].
+fn put_addr(out: &mut Vec<u8>, addr: IpAddr) {
+    let IpAddr::V4(v4) = addr else { return put(out, format_args!("{addr}")) };
+    let [first, rest @ ..] = v4.octets();
+    put_number(out, first.into());
+    for octet in rest {
+        out.push(b'.');
+        put_number(out, octet.into());
+    }
+}
+
+/// A number in decimal digits.
+fn put_number(out: &mut Vec<u8>, number: u32) {
+    if number >= 10 {
+        put_number(out, number / 10);
+    }
+    out.push(b'0' + (number % 10) as u8);
 }
 
 /// A short text of our own, without a detour over the heap for what fits in place.
