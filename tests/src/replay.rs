@@ -41,6 +41,8 @@ pub struct Outcome {
     pub explained: u64,
     /// Panics that were caught in an analyzer; must be none.
     pub panics: u64,
+    /// What the worker counted.
+    pub stats: Arc<WorkerStats>,
 }
 
 /// Replays a case.
@@ -58,6 +60,7 @@ pub fn scenes(scenes: &[Scene], sets: &[String]) -> Outcome {
         filtered: source.offered - counters.frames.get(),
         explained: stats.outcomes.snapshot().iter().map(|(_, count)| count).sum(),
         panics: counters.analyzer_panics.get(),
+        stats: Arc::clone(&stats),
     }
 }
 
