@@ -18,7 +18,7 @@ impl Policy {
     }
 
     pub(super) fn connection_established(&mut self, seen: &mut Seen<'_>) {
-        self.check_scan_of_connection(seen, true);
+        self.check_scan_of_connection(seen, true, Some(EndpointState::Inactive));
         if self.check_hot(seen, Moment::Established) {
             self.log_hot_conn(seen);
         }
@@ -26,16 +26,17 @@ impl Policy {
     }
 
     pub(super) fn connection_attempt(&mut self, seen: &mut Seen<'_>) {
-        self.check_scan_of_connection(seen, false);
+        self.check_scan_of_connection(seen, false, Some(EndpointState::Inactive));
         self.check_hot(seen, Moment::Attempted);
     }
 
     pub(super) fn connection_rejected(&mut self, seen: &mut Seen<'_>) {
-        self.check_scan_of_connection(seen, false);
+        self.check_scan_of_connection(seen, false, Some(EndpointState::Reset));
         self.check_hot(seen, Moment::Rejected);
     }
 
     pub(super) fn partial_connection(&mut self, seen: &mut Seen<'_>) {
+        self.check_scan_of_connection(seen, true, None);
         let stealthy =
             (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Partial, EndpointState::Inactive);
         if stealthy {
@@ -66,12 +67,25 @@ impl Policy {
     }
 
     pub(super) fn connection_half_finished(&mut self, seen: &mut Seen<'_>) {
-        self.check_scan_of_connection(seen, false);
+        self.check_scan_of_connection(seen, false, None);
         self.check_hot(seen, Moment::Attempted);
     }
 
     pub(super) fn connection_reset(&mut self, seen: &mut Seen<'_>) {
+        let Conn { orig, resp, .. } = &*seen.conn;
+        if [orig.state, resp.state].contains(&EndpointState::Inactive) {
+            // One side was never heard of: that looks like a scan.
+            let spoke = orig.size > 0 || resp.size > 0;
+            self.check_scan_of_connection(seen, spoke, Some(EndpointState::Inactive));
+        }
         self.check_hot(seen, Moment::Finished);
+    }
+
+    /// The capture ends; segments of one side without a beginning and without an answer look like a stealth scan.
+    pub(super) fn connection_pending(&mut self, seen: &mut Seen<'_>) {
+        if (seen.conn.orig.state, seen.conn.resp.state) == (EndpointState::Partial, EndpointState::Inactive) {
+            self.check_scan_of_connection(seen, false, None);
+        }
     }
 
     pub(super) fn udp_request(&mut self, seen: &mut Seen<'_>) {

@@ -36,7 +36,6 @@ pub use once::NoticesOnce;
 pub use portmap::SERVICE_BYTES;
 pub use scan::Scans;
 pub use session::Session;
-#[cfg(test)]
 pub use tally::Tally;
 
 use self::ftp::ExpectedData;
@@ -311,7 +310,8 @@ impl Policy {
             ConnectionEvent::RexmitInconsistency { direction, seq } => self.rexmit_inconsistency(seen, direction, seq),
             ConnectionEvent::AckAboveHole { direction, seq } => self.ack_above_hole(seen, direction, seq),
             ConnectionEvent::NewConnection => self.new_connection(seen),
-            ConnectionEvent::ConnectionPending | ConnectionEvent::ConnectionTimeout => {}
+            ConnectionEvent::ConnectionPending => self.connection_pending(seen),
+            ConnectionEvent::ConnectionTimeout => {}
         }
     }
 }

@@ -118,6 +118,12 @@ notes! {
     PortScan {};
     /// A source has contacted several ports below 1024.
     LowPortTrolling {};
+    /// A source has contacted so many hosts that it should be shut out.
+    ShutdownThresh {};
+    /// A source has contacted addresses that nobody has reason to.
+    Landmine {};
+    /// Replies to what was never asked: somebody floods their sender with forged sources.
+    BackscatterSeen {};
     /// A source has asked the portmappers of many hosts.
     PortmapperSweep {};
     /// An SSH connection with a version or an algorithm that is too old.

@@ -365,6 +365,8 @@ pub enum Fact {
     PeerContacted {
         /// The connection.
         id: ConnId,
+        /// Whether the other side answered as it does to whom it serves.
+        established: bool,
         /// Whether its responder is the one who contacts somebody.
         reverse: bool,
         /// Whether that comes from one of our own networks.

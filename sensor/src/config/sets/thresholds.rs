@@ -22,6 +22,17 @@ impl Thresholds {
         self.0.partition_point(|&threshold| threshold <= number)
     }
 
+    /// Whether this number is one of them.
+    pub fn contains(&self, number: u32) -> bool {
+        self.0.binary_search(&number).is_ok()
+    }
+
+    /// These, and this number besides.
+    #[must_use]
+    pub fn with(&self, number: u32) -> Self {
+        self.0.iter().copied().chain([number]).collect::<Vec<_>>().into()
+    }
+
     /// The highest; 0 without any.
     pub fn highest(&self) -> u32 {
         self.0.last().copied().unwrap_or(0)

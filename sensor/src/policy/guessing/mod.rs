@@ -25,6 +25,8 @@ const UNKNOWN: &[u8] = b"<unknown>";
 const FORGIVEN: u32 = 16;
 /// How long a connection is expected to be let in after it tried.
 const KEPT: Duration = Duration::from_secs(600);
+/// How long a source that was reported often enough is ignored: the manual's `ignored_scanners`.
+const IGNORED: Duration = Duration::from_secs(86_400);
 
 /// Counts the accounts that all workers have seen tried.
 #[derive(Debug)]
@@ -34,6 +36,9 @@ pub struct Guessing {
     notices: Notices,
     /// With what a connection tried to log in last.
     known: Memory<u128, Tried>,
+    /// Sources that were reported often enough.
+    ignored: Memory<Source, ()>,
+    ignore_scanners_threshold: u32,
     success_after: u32,
     ipv6_prefix: u8,
     keys: (u64, u64),
@@ -96,6 +101,8 @@ impl Guessing {
             },
             notices: Notices::new(settings, Arc::default()),
             known: Memory::new(settings.limits.policy_hosts, settings.seed),
+            ignored: Memory::new(settings.limits.policy_hosts, settings.seed),
+            ignore_scanners_threshold: sets.ignore_scanners_threshold,
             success_after,
             ipv6_prefix: settings.accounts.ipv6_prefix,
             keys: keys(settings.seed),
@@ -123,7 +130,7 @@ impl Detector for Guessing {
     }
 
     fn forgotten(&self) -> u64 {
-        self.tally.forgotten() + self.known.forgotten()
+        self.tally.forgotten() + self.known.forgotten() + self.ignored.forgotten()
     }
 }
 
@@ -138,7 +145,10 @@ impl Guessing {
         let rule = &self.rules.pairs[usize::from(outbound)];
         let reached = self.tally.count(latest.at, rule, subject, thing);
         let tried = self.tally.number(latest.at, rule, subject);
-        if let Some(n) = reached {
+        if let Some(n) = reached.filter(|_| !self.ignored.contains(latest.at, &latest.source)) {
+            if self.ignore_scanners_threshold > 0 && n > self.ignore_scanners_threshold {
+                self.ignored.put(latest.at, latest.source, (), IGNORED);
+            }
             self.raise(Note::PasswordGuessing, latest, n, raised, |out| {
                 put(out, format_args!("{} has tried {n} username/password combinations (latest: ", latest.source));
                 put_account(out, latest);

@@ -63,14 +63,18 @@ struct Contact {
     peer: IpAddr,
     transport: Transport,
     port: u16,
+    /// From where: the manual's `rev_service`, if the contact is reverse.
+    from: u16,
 }
 
 impl Contact {
     fn new(key: &FlowKey, reverse: bool) -> Self {
         if reverse {
-            Contact { source: key.resp_h, peer: key.orig_h, transport: key.transport, port: key.orig_p }
+            let (source, peer, port, from) = (key.resp_h, key.orig_h, key.orig_p, key.resp_p);
+            Contact { source, peer, transport: key.transport, port, from }
         } else {
-            Contact { source: key.orig_h, peer: key.resp_h, transport: key.transport, port: key.resp_p }
+            let (source, peer, port, from) = (key.orig_h, key.resp_h, key.resp_p, key.orig_p);
+            Contact { source, peer, transport: key.transport, port, from }
         }
     }
 }
@@ -90,17 +94,21 @@ impl Policy {
     fn tell_contact(&self, seen: &Seen<'_>, contact: Contact, established: bool, reverse: bool) {
         if !self.is_no_scan(contact, established) {
             let outbound = self.is_local_addr(contact.source);
-            let fact = Fact::PeerContacted { id: seen.conn.id, reverse, outbound };
+            let fact = Fact::PeerContacted { id: seen.conn.id, established, reverse, outbound };
             self.outbox.push(Message::fact(seen.now, fact));
         }
     }
 
-    /// The same when a TCP connection comes about, is refused or gets no answer.
-    pub(super) fn check_scan_of_connection(&mut self, seen: &mut Seen<'_>, established: bool) {
-        let is_reset = seen.conn.orig.state == EndpointState::Reset;
-        let reverse = if established { seen.conn.orig.state == EndpointState::Inactive } else { is_reset };
+    /// The same when a TCP connection comes about, is refused or gets no answer. An originator in the state `reverse` says that the
+    /// responder is the one who scans.
+    pub(super) fn check_scan_of_connection(
+        &mut self,
+        seen: &mut Seen<'_>,
+        established: bool,
+        reverse: Option<EndpointState>,
+    ) {
         if seen.conn.id.key.transport == Transport::Tcp {
-            self.check_scan(seen, established, reverse);
+            self.check_scan(seen, established, reverse == Some(seen.conn.orig.state));
         }
     }
 
@@ -128,7 +136,7 @@ impl Policy {
 
     /// Whether the sets say that this is nothing to count.
     fn is_no_scan(&self, contact: Contact, established: bool) -> bool {
-        let Contact { source, peer, transport, port } = contact;
+        let Contact { source, peer, transport, port, .. } = contact;
         let sets = &self.sets;
         let allowed = sets.allow_services.contains(transport, port);
         let outbound = || self.is_local_addr(source);

@@ -21,7 +21,7 @@ fn contact(scans: &mut Scans, micros: u64, (source, peer): (IpAddr, IpAddr), rev
     let id = ConnId { uid: Uid(u128::from(micros)), key };
     let mut raised = Vec::new();
     let at = Timestamp::from_nanos(1_000_000_000_000 + micros * 1000);
-    scans.on_fact(at, &Fact::PeerContacted { id, reverse, outbound: false }, &mut raised);
+    scans.on_fact(at, &Fact::PeerContacted { id, established: false, reverse, outbound: false }, &mut raised);
     let text = |record| match record {
         Record::Notice(notice) => format!("{} {}", notice.note, String::from_utf8_lossy(notice.msg.as_bytes())),
         other => format!("{other:?}"),
@@ -39,7 +39,8 @@ fn a_scanner_is_found_in_a_flood_of_forged_sources() {
             raised.extend(contact(&mut scans, micros, (host(1), host(500 + number / 1000)), false));
         }
     }
-    let expected = [20, 100].map(|hosts| format!("AddressScan 192.0.0.1 has scanned {hosts} hosts (23/tcp)"));
+    let [twenty, hundred] = [20, 100].map(|n| format!("AddressScan 192.0.0.1 has scanned {n} hosts (23/tcp)"));
+    let expected = [twenty, "ShutdownThresh shutdown threshold reached for 192.0.0.1".to_owned(), hundred];
     assert_eq!(raised, expected);
     assert!(scans.forgotten() > 300_000, "forged sources are forgotten, and that is counted");
 }

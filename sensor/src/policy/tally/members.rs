@@ -8,7 +8,6 @@ use crate::time::Timestamp;
 const NONE: u32 = u32::MAX;
 
 /// Bytes of one member.
-#[cfg(test)]
 pub(super) const MEMBER_BYTES: usize = size_of::<Member>();
 
 #[derive(Debug)]

@@ -114,7 +114,6 @@ impl Tally {
     }
 
     /// The most bytes that it takes.
-    #[cfg(test)]
     pub fn bound(limits: &Limits) -> usize {
         // An index has room for an eighth more, and both it and its list double when they grow.
         let index = |entries: usize| (entries * 8 / 7).next_power_of_two() * (size_of::<u32>() + 1) + 64;

@@ -12,7 +12,6 @@ const WAYS: usize = 8;
 type Place = [u64; 3];
 
 /// Bytes of one place.
-#[cfg(test)]
 pub(super) const PLACE_BYTES: usize = size_of::<Place>();
 
 #[derive(Debug)]
