@@ -3,6 +3,7 @@
 pub mod capture_file;
 pub mod compare;
 pub mod generator;
+pub mod guesses;
 pub mod keystrokes;
 pub mod lab;
 pub mod ladder;
@@ -17,5 +18,6 @@ pub mod result;
 pub mod rung;
 pub mod scenario;
 pub mod search;
+pub mod ssh_bulk;
 pub mod threads;
 pub mod xsk;

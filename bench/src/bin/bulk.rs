@@ -1,0 +1,152 @@
+//! What a large copy by SSH costs the sensor at 10 Gbit/s, with the bypass and without it: packets that the worker is given, processor time
+//! that it takes, and whether every frame is accounted for.
+//!
+//! `bulk [SECONDS]`, as root. Needs the kernel program: `cargo xtask build-ebpf`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Error, Result, anyhow, ensure};
+use portreeve::config::Settings;
+use portreeve::engine;
+use portreeve::summary::Summary;
+use portreeve_bench::generator::{Pace, Sent};
+use portreeve_bench::lab::{FAR, Lab, NEAR};
+use portreeve_bench::ssh_bulk::{SEGMENT, SshBulk, WIRE_BYTES};
+use portreeve_bench::threads;
+use portreeve_tests::inject;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What is asked for: bits of the server's frames a second, and shares of packets and of one processor.
+const BITS: f64 = 10e9;
+const PACKETS: f64 = 0.01;
+const PROCESSOR: f64 = 0.05;
+/// How long a thing may take that takes no time.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Until the worker has looked at what has been sent.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// What a run gave.
+struct Measured {
+    sent: Sent,
+    worker: Duration,
+    summary: Summary,
+    /// What conn.log says that the server has sent.
+    copied: u64,
+}
+
+fn main() -> Result<()> {
+    let seconds: u64 = std::env::args().nth(1).map_or(Ok(10), |word| word.parse())?;
+    let mut lab = Lab::veth()?;
+    let bulk = SshBulk::new()?;
+    println!(
+        "{:10}{:>12}{:>14}{:>22}{:>18}{:>14}",
+        "bypass", "Gbit/s", "frames", "given to the worker", "of a processor", "unexplained"
+    );
+    for bypass in [true, false] {
+        let measured = measure(&mut lab, &bulk, bypass, Duration::from_secs(seconds))?;
+        let Measured { sent, summary, .. } = &measured;
+        let (share, load) = (measured.share_of_packets(), measured.share_of_processor());
+        println!(
+            "{:10}{:>12.2}{:>14}{:>13} {:>7.4}%{:>17.2}%{:>14}",
+            if bypass { "on" } else { "off" },
+            SshBulk::segments(sent.frames) as f64 / sent.wall.as_secs_f64() * (WIRE_BYTES * 8) as f64 / 1e9,
+            sent.frames,
+            summary.packets,
+            share * 100.0,
+            load * 100.0,
+            summary.ledger.unexplained(),
+        );
+        ensure!(summary.ledger.unexplained() == 0, "the ledger does not close:\n{summary}");
+        if bypass {
+            println!("{summary}");
+            let exact = bulk.login_bytes + SshBulk::segments(sent.frames) * SEGMENT as u64;
+            println!("copied: {} bytes, conn.log says {}", exact, measured.copied);
+            println!("asked: < {} % of the packets, reached {:.4} %", PACKETS * 100.0, share * 100.0);
+            println!("asked: < {} % of a processor, reached {:.2} %", PROCESSOR * 100.0, load * 100.0);
+            ensure!(measured.copied == exact, "the size is wrong");
+            ensure!(share < PACKETS && load < PROCESSOR, "not reached");
+        }
+    }
+    Ok(())
+}
+
+impl Measured {
+    fn share_of_packets(&self) -> f64 {
+        self.summary.packets as f64 / self.sent.frames as f64
+    }
+
+    fn share_of_processor(&self) -> f64 {
+        self.worker.as_secs_f64() / self.sent.wall.as_secs_f64()
+    }
+}
+
+/// One run of the sensor: login, copy, end.
+fn measure(lab: &mut Lab, bulk: &SshBulk, bypass: bool, lasting: Duration) -> Result<Measured> {
+    let logs = tempfile::tempdir()?;
+    let settings = settings(logs.path(), bypass)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let sensor = thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || engine::run(settings, FAR, None, &stop)
+    });
+    wait_for("the sensor", || is_attached())?;
+    send(&bulk.login)?;
+    thread::sleep(SETTLE);
+    let before = worker_time();
+    let frames = BITS / (WIRE_BYTES * 8) as f64 * 1.5;
+    let sent = lab.send(&bulk.load()?, Pace::PerSecond(frames), lasting)?;
+    let worker = worker_time().saturating_sub(before);
+    thread::sleep(SETTLE);
+    send(&bulk.close(SshBulk::segments(sent.frames))?)?;
+    thread::sleep(SETTLE);
+    stop.store(true, Ordering::Relaxed);
+    let ended = sensor.join().map_err(|_| anyhow!("the sensor has panicked"))?.map_err(Error::new)?;
+    let copied = copied(&logs.path().join("conn.log"))?;
+    Ok(Measured { sent, worker, summary: ended.summary, copied })
+}
+
+fn settings(logs: &Path, bypass: bool) -> Result<Settings> {
+    let changes = [
+        format!("output.log_dir={:?}", logs.display().to_string()),
+        "workers=1".to_owned(),
+        "capture.source=\"af_xdp\"".to_owned(),
+        format!("capture.bypass.ssh_authenticated={bypass}"),
+    ];
+    Settings::load(None, &changes).map_err(Error::new)
+}
+
+fn send(frames: &[portreeve_tests::encode::WireFrame]) -> Result<()> {
+    inject::send(NEAR, frames, Duration::from_millis(1)).map_err(|why| anyhow!(why))
+}
+
+/// Whether the kernel program runs: frames that come earlier are nobody's.
+fn is_attached() -> bool {
+    let shown = std::process::Command::new("ip").args(["-details", "link", "show", FAR]).output();
+    shown.is_ok_and(|shown| String::from_utf8_lossy(&shown.stdout).contains("prog/xdp"))
+}
+
+fn worker_time() -> Duration {
+    threads::cpu_of(|name| name == "worker-0")
+}
+
+fn wait_for(what: &str, holds: impl Fn() -> bool) -> Result<()> {
+    let since = Instant::now();
+    while !holds() {
+        ensure!(since.elapsed() < PATIENCE, "{what} does not start");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn copied(log: &Path) -> Result<u64> {
+    let text = fs::read_to_string(log)?;
+    let line: serde_json::Value = serde_json::from_str(text.lines().next().context("conn.log is empty")?)?;
+    line["resp_bytes"].as_u64().context("conn.log has no size")
+}
