@@ -7,8 +7,9 @@ use etherparse::PacketBuilder;
 
 use crate::capture_file::CaptureFile;
 
-/// Sources that try many accounts, and how many each: the first number that is reported.
+/// Sources that try many accounts.
 pub const GUESSERS: u32 = 10;
+/// How many each of them tries: the first number that is reported.
 pub const GUESSES: u32 = 20;
 /// Microseconds between packets.
 const PACE: u64 = 20;
