@@ -1,13 +1,11 @@
 //! What is looked at before anything is measured: each obstacle is told in a sentence that says what to do about it.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::{Result, bail, ensure};
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use portreeve::nic::Interface;
 use portreeve_ebpf::names;
+use xshell::{Shell, cmd};
 
 use crate::lab::processors;
 
@@ -23,8 +21,12 @@ pub struct Ends {
 /// Refuses a machine that cannot measure anything.
 ///
 /// # Errors
-/// Not root; not two processors.
+/// Not root; not two processors; no kernel program in this binary.
 pub fn refuse_machine() -> Result<()> {
+    ensure!(
+        !portreeve::kernel::object().is_empty(),
+        "this binary was built without the kernel program: run `cargo xtask build-ebpf` and build again, or `cargo xtask bench drop-rate`"
+    );
     ensure!(
         nix::unistd::geteuid().is_root(),
         "measuring takes root, for XDP programs and a network namespace: run it with sudo -E env PATH=\"$PATH\""
@@ -70,11 +72,13 @@ fn veth_peer(interface: &Interface) -> Result<String> {
          or leave --interface out, and a veth pair is made"
     );
     ensure!(interface.is_veth(), "{ask}");
-    let index = fs::read_to_string(Path::new("/sys/class/net").join(name).join("iflink"));
-    let index: u32 = index.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-    let all = nix::net::if_::if_nameindex()?;
-    match all.iter().find(|other| other.index() == index) {
-        Some(other) => Ok(other.name().to_string_lossy().into_owned()),
+    // `5: va0@va1: <...`; the name is `if4` where the other end is in another namespace. sysfs may be that of another one, too.
+    let shell = Shell::new()?;
+    let line = cmd!(shell, "ip -oneline link show dev {name}").quiet().read()?;
+    let peer = line.split(": ").nth(1).and_then(|names| names.split_once('@')).map(|(_, peer)| peer.to_owned());
+    let known = nix::net::if_::if_nameindex()?;
+    match peer.filter(|peer| known.iter().any(|other| other.name().to_bytes() == peer.as_bytes())) {
+        Some(peer) => Ok(peer),
         None => bail!("{ask}"),
     }
 }
