@@ -1,6 +1,6 @@
 //! One scenario on every rung of the ladder, with the progress shown.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,7 +20,9 @@ use crate::search::{Effort, Goal, Search, in_turns};
 pub fn climb(lab: &mut Lab, load: &Load, rungs: &mut [Box<dyn Rung>], effort: Effort) -> Result<Scenario> {
     let mut searches = Vec::from_iter(rungs.iter().map(|_| Search::new(effort)));
     let progress = progress(load.name);
-    in_turns(&mut searches, |number, search, pace| {
+    let begun = Instant::now();
+    let time_left = || begun.elapsed() < effort.limit;
+    in_turns(&mut searches, time_left, |number, search, pace| {
         let rung = &mut rungs[number];
         progress.inc(1);
         progress.set_message(doing(rung.name(), search, pace));

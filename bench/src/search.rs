@@ -11,6 +11,11 @@ const TRIALS: usize = 3;
 /// A rate is given up when it was bad so often: one disturbed trial is the machine's, and the three begin anew.
 const GIVEN_UP: usize = 2;
 
+/// A trial without loss says nothing about a pace of which the generator kept less than this: other work was in its way.
+const KEPT: f64 = 0.95;
+/// After so many of them the pace counts as one that cannot be had.
+const UNKEPT: usize = 3;
+
 /// The share that may be lost at a rate which is to be found.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Goal {
@@ -29,6 +34,8 @@ pub struct Effort {
     pub closeness: f64,
     /// Points of the curve at the least, evenly from none to all that can be sent.
     pub curve: u32,
+    /// How long all searches together may take: what is not found by then stays as unsure as it is.
+    pub limit: Duration,
 }
 
 /// The search for one rung's rates: it says what to try next, and is told what came of it.
@@ -59,21 +66,26 @@ impl Goal {
 
 impl Effort {
     /// Some minutes for the whole ladder.
-    pub const FULL: Effort = Effort { lasting: Duration::from_secs(2), closeness: 1.0 / 32.0, curve: 8 };
+    pub const FULL: Effort =
+        Effort { lasting: Duration::from_secs(2), closeness: 1.0 / 32.0, curve: 8, limit: Duration::from_secs(480) };
     /// Less than one.
-    pub const QUICK: Effort = Effort { lasting: Duration::from_millis(300), closeness: 1.0 / 10.0, curve: 4 };
+    pub const QUICK: Effort =
+        Effort { lasting: Duration::from_millis(300), closeness: 1.0 / 10.0, curve: 4, limit: Duration::from_secs(50) };
 }
 
-/// Carries out searches in turns, one trial of each at a time, until all have ended. `trial` is told which one it is for, and the pace.
+/// Carries out searches in turns, one trial of each at a time, until all have ended or there is no time left. `trial` is told which one
+/// it is for, and the pace.
 ///
 /// # Errors
 /// A trial failed.
 pub fn in_turns(
     searches: &mut [Search],
+    mut time_left: impl FnMut() -> bool,
     mut trial: impl FnMut(usize, &Search, Option<f64>) -> Result<Trial>,
 ) -> Result<()> {
-    loop {
-        let mut ended = true;
+    let mut ended = false;
+    while !ended && time_left() {
+        ended = true;
         for (number, search) in searches.iter_mut().enumerate() {
             if let Some(pace) = search.next_pace() {
                 ended = false;
@@ -81,10 +93,8 @@ pub fn in_turns(
                 search.trials.push(trial);
             }
         }
-        if ended {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 impl Search {
@@ -112,7 +122,8 @@ impl Search {
                 (Some(lower?), Some(upper))
             }
         };
-        let rates = self.tried_at(pace).filter(|trial| trial.loss() <= goal.loss()).map(Trial::offered_rate);
+        let good = self.tried_at(pace).filter(|trial| meets(trial, goal) && is_kept(trial));
+        let rates = good.map(Trial::offered_rate);
         let figure = Figure::median(rates.collect())?;
         Some(Figure { value: figure.low, low: figure.low, high: upper.unwrap_or(figure.high).max(figure.low) })
     }
@@ -164,19 +175,19 @@ impl Search {
         Some((lower, upper))
     }
 
-    /// Good: the last three were. Bad: too many were not.
+    /// Good: three in a row were. Bad: too many were not.
     fn verdict(&self, pace: Option<f64>, goal: Goal) -> Verdict {
-        let (mut in_a_row, mut bad) = (0, 0);
+        let (mut in_a_row, mut bad, mut unkept) = (0, 0, 0);
         for trial in self.tried_at(pace) {
-            if trial.loss() <= goal.loss() && trial.offered > 0 {
-                in_a_row += 1;
-            } else {
-                (in_a_row, bad) = (0, bad + 1);
+            match (meets(trial, goal), is_kept(trial)) {
+                (true, true) => in_a_row += 1,
+                (true, false) => unkept += 1,
+                (false, _) => (in_a_row, bad) = (0, bad + 1),
             }
             if in_a_row == TRIALS {
                 return Verdict::Good;
             }
-            if bad == GIVEN_UP {
+            if bad == GIVEN_UP || unkept == UNKEPT {
                 return Verdict::Bad;
             }
         }
@@ -205,6 +216,14 @@ impl Search {
     fn tried_at(&self, pace: Option<f64>) -> impl Iterator<Item = &Trial> {
         self.trials.iter().filter(move |trial| trial.pace == pace)
     }
+}
+
+fn meets(trial: &Trial, goal: Goal) -> bool {
+    trial.offered > 0 && trial.loss() <= goal.loss()
+}
+
+fn is_kept(trial: &Trial) -> bool {
+    trial.pace.is_none_or(|pace| trial.offered_rate() >= KEPT * pace)
 }
 
 #[cfg(test)]
@@ -242,7 +261,7 @@ mod tests {
 
     fn search(mut rung: Simulated, effort: Effort) -> Search {
         let mut searches = [Search::new(effort)];
-        in_turns(&mut searches, |_, _, pace| Ok(rung.trial(pace, effort.lasting))).expect("it cannot fail");
+        in_turns(&mut searches, || true, |_, _, pace| Ok(rung.trial(pace, effort.lasting))).expect("it cannot fail");
         let [search] = searches;
         search
     }
@@ -295,14 +314,44 @@ mod tests {
     }
 
     #[test]
+    fn a_pace_that_was_not_kept_is_not_reached() {
+        let mut search = Search::new(Effort::FULL);
+        let slow =
+            |pace| Trial { pace: Some(pace), seconds: 1.0, offered: 800_000, received: 800_000, ..Trial::default() };
+        search.trials.extend([1e6, 1e6].map(slow));
+        assert_eq!(search.verdict(Some(1e6), Goal::Ndr), Verdict::Open);
+        search.trials.push(slow(1e6));
+        assert_eq!(search.verdict(Some(1e6), Goal::Ndr), Verdict::Bad);
+        search.trials.extend([0.8e6; 3].map(slow));
+        assert_eq!(search.verdict(Some(0.8e6), Goal::Ndr), Verdict::Good);
+    }
+
+    #[test]
+    fn when_time_is_up_what_is_known_so_far_counts() {
+        for turns in 0..12 {
+            let (mut rung, mut searches, mut left) = (Simulated::new(3e6), [Search::new(Effort::FULL)], 0..turns);
+            let time_left = || left.next().is_some();
+            in_turns(&mut searches, time_left, |_, _, pace| Ok(rung.trial(pace, Effort::FULL.lasting)))
+                .expect("it cannot fail");
+            let [search] = searches;
+            assert_eq!(search.trials().len(), turns);
+            assert!(search.rate(Goal::Ndr).is_none_or(|rate| rate.low <= 3e6 && rate.high >= 3e6), "after {turns}");
+        }
+    }
+
+    #[test]
     fn rungs_take_turns() {
         let mut rungs = [Simulated::new(1e6), Simulated::new(4e6), Simulated::new(9e6)];
         let mut searches = [(); 3].map(|()| Search::new(Effort::QUICK));
         let mut order = Vec::new();
-        in_turns(&mut searches, |rung, search, pace| {
-            order.push((search.trials().len(), rung));
-            Ok(rungs[rung].trial(pace, Effort::QUICK.lasting))
-        })
+        in_turns(
+            &mut searches,
+            || true,
+            |rung, search, pace| {
+                order.push((search.trials().len(), rung));
+                Ok(rungs[rung].trial(pace, Effort::QUICK.lasting))
+            },
+        )
         .expect("it cannot fail");
         assert!(order.is_sorted(), "no rung is ahead of another: {order:?}");
     }

@@ -56,7 +56,7 @@ pub fn run(shell: &Shell, args: &Args) -> Result<()> {
     let rest = &args.args;
     match args.what.program() {
         Some(program) => {
-            cmd!(shell, "cargo build --quiet --release -p portreeve-bench --bin {program}").quiet().run()?;
+            cmd!(shell, "cargo build --release -p portreeve-bench --bin {program}").quiet().run()?;
             let built = shell.current_dir().join("target/release").join(program);
             Ok(cmd!(shell, "{built} {rest...}").quiet().run()?)
         }

@@ -9,11 +9,12 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use jiff::Timestamp;
 use portreeve_bench::lab::Lab;
+use portreeve_bench::ladder::climb;
 use portreeve_bench::load::Load;
 use portreeve_bench::result::Report;
-use portreeve_bench::rung::ladder;
+use portreeve_bench::rung;
 use portreeve_bench::search::Effort;
-use portreeve_bench::{compare, ladder as climbing, machine, refusals, report, scenario};
+use portreeve_bench::{compare, machine, refusals, report, scenario};
 
 /// As the sensor itself has it.
 #[global_allocator]
@@ -29,15 +30,15 @@ struct Cli {
     /// Send on this interface, which is cabled to the other; the peer of a veth is found by itself
     #[arg(long, value_name = "IF", requires = "interface")]
     peer: Option<String>,
-    /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
-    #[arg(long, value_name = "COMMAND")]
-    peer_command: Option<String>,
     /// Less than a minute: short trials, rates found less closely
     #[arg(long)]
     quick: bool,
-    /// What to send; can be given several times
-    #[arg(long, value_name = "NAME")]
+    /// What to send; can be given several times, and `list` says what there is
+    #[arg(long, value_name = "NAME", default_value = "wanted")]
     load: Vec<String>,
+    /// Another program as a rung of its own; `{interface}` stands for where it is to listen, and SIGINT ends it
+    #[arg(long, value_name = "COMMAND")]
+    peer_command: Option<String>,
     /// Write the page, the table and the data here
     #[arg(long, value_name = "DIR", default_value = "target/bench/drop-rate")]
     out: PathBuf,
@@ -63,6 +64,18 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
+    if cli.load.iter().any(|name| name == "list") {
+        for load in scenario::loads() {
+            println!(
+                "{:<18}{} ({:.0} bytes a frame, {:.0} % wanted)",
+                load.name,
+                load.what,
+                load.frame_bytes(),
+                100.0 * load.wanted()
+            );
+        }
+        return Ok(());
+    }
     // Before minutes are spent: a run that cannot be compared in the end is a pity.
     let old = cli.compare.as_deref().map(report::kept).transpose()?;
     let found = match &cli.kept {
@@ -96,9 +109,10 @@ fn measure(cli: &Cli) -> Result<Report> {
     let (began, clock) = (Timestamp::now(), Instant::now());
     let machine = machine::describe(&lab, command());
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
+    let mut rungs = rung::ladder(cli.peer_command.as_deref())?;
     let mut scenarios = Vec::new();
     for load in &loads {
-        scenarios.push(climbing::climb(&mut lab, load, &mut ladder(cli.peer_command.as_deref())?, effort)?);
+        scenarios.push(climb(&mut lab, load, &mut rungs, effort)?);
     }
     let began = began.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     Ok(Report { began, seconds: clock.elapsed().as_secs_f64(), machine, scenarios })
@@ -106,16 +120,13 @@ fn measure(cli: &Cli) -> Result<Report> {
 
 fn chosen(names: &[String]) -> Result<Vec<Load>> {
     let all = scenario::loads();
-    if names.is_empty() {
-        return Ok(all.into_iter().filter(|load| load.name == "wanted").collect());
-    }
     let mut loads = Vec::new();
     for name in names {
         match all.iter().find(|load| load.name == name) {
             Some(load) => loads.push(load.clone()),
             None => {
                 let known = Vec::from_iter(all.iter().map(|load| load.name));
-                bail!("there is no load {name}; there are {}", known.join(", "));
+                bail!("there is no load {name}; there are {}", known.join(", "))
             }
         }
     }

@@ -20,7 +20,7 @@ pub use markdown::table;
 pub use number::{nanos, percent, rate};
 
 /// The rung that this is all about: the sensor as it is delivered.
-const SENSOR: &str = "portreeve";
+const SENSOR: &str = "sensor";
 
 /// Writes `drop-rate.json`, `drop-rate.md`, `drop-rate.html` and `drop-rate.svg` into a folder, and says where the page is.
 ///

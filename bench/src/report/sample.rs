@@ -25,9 +25,9 @@ pub fn sample() -> Report {
 fn scenario(name: &str, what: &str, frame_bytes: f64) -> Scenario {
     let rungs = [
         ("xdp-drop", 9.0, 170.0, None),
-        ("af-xdp", 4.1, 240.0, Some(40.0)),
-        ("portreeve-null", 3.9, 250.0, Some(90.0)),
-        ("portreeve", 3.31, 250.0, Some(190.0)),
+        ("xsk-drop", 4.1, 240.0, Some(40.0)),
+        ("null", 3.9, 250.0, Some(90.0)),
+        ("sensor", 3.31, 250.0, Some(190.0)),
         ("af-packet", 1.2, 720.0, Some(230.0)),
         ("tcpdump", 0.0, 900.0, Some(480.0)),
     ];
@@ -42,10 +42,14 @@ fn scenario(name: &str, what: &str, frame_bytes: f64) -> Scenario {
 fn rung(name: &str, capacity: f64, kernel: f64, workers: Option<f64>) -> Rung {
     let mut searches = [Search::new(Effort::FULL)];
     let mut turn = 0_u64;
-    let outcome = in_turns(&mut searches, |_, _, pace| {
-        turn += 1;
-        Ok(trial(capacity, turn, pace, Cpu { generator: kernel, workers }))
-    });
+    let outcome = in_turns(
+        &mut searches,
+        || true,
+        |_, _, pace| {
+            turn += 1;
+            Ok(trial(capacity, turn, pace, Cpu { generator: kernel, workers }))
+        },
+    );
     assert!(outcome.is_ok());
     let [search] = searches;
     let (ndr, pdr, mrr) = (search.rate(Goal::Ndr), search.rate(Goal::Pdr), search.largest_receive_rate());
