@@ -36,7 +36,7 @@ struct Cli {
     /// What to send; can be given several times, and `list` says what there is
     #[arg(long, value_name = "NAME", default_value = "wanted")]
     load: Vec<String>,
-    /// Another program as a rung of its own; `{interface}` stands for where it is to listen, and SIGINT ends it
+    /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
     #[arg(long, value_name = "COMMAND")]
     peer_command: Option<String>,
     /// Write the page, the table and the data here
