@@ -7,7 +7,6 @@ use crate::flow::Annotation;
 use crate::policy::password::HIDDEN;
 use crate::policy::{Policy, Seen};
 use crate::record::LoginRecord;
-use crate::text::Text;
 
 /// Bytes shown of the server's line that decided.
 const LINE_BYTES: usize = 512;
@@ -34,7 +33,7 @@ impl Policy {
             password => Some(self.password(password)),
         };
         let line = if attempt.line_secret { HIDDEN.as_bytes() } else { attempt.line };
-        record.line = Some(Text::new(line, LINE_BYTES)).filter(|line| !line.is_empty());
+        record.line = Some(self.buffers.text(line, LINE_BYTES)).filter(|line| !line.is_empty());
         match ended {
             Attempt::Success => record.state = LoginState::LoggedIn.name(),
             Attempt::Incomplete => record.state = "INCOMPLETE",
@@ -52,7 +51,7 @@ impl Policy {
 
     fn login_record(&mut self, seen: &mut Seen<'_>) -> Option<Box<LoginRecord>> {
         let session = session(seen.conn)?;
-        let text = |name: &Option<Box<[u8]>>| name.as_deref().map(|name| Text::new(name, name.len()));
+        let text = |name: &Option<Box<[u8]>>| name.as_deref().map(|name| self.buffers.text(name, name.len()));
         let environment = session.rare.as_ref().map(|rare| rare.environment.as_slice()).unwrap_or_default();
         self.scratch.clear();
         Annotation::put_all(&seen.conn.addl, &mut self.scratch);
