@@ -102,6 +102,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod keyed;
+pub mod spare;
 pub mod text;
 pub mod time;
 

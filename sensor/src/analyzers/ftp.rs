@@ -29,12 +29,14 @@ struct Talk {
     /// The code of a reply of several lines whose end has not come; 0: none.
     multiline: u32,
     /// The mechanism of the last AUTH.
-    mechanism: SmallVec<[u8; 16]>,
+    mechanism: Box<[u8]>,
     /// The server has replied as only FTP does.
     confirmed: bool,
     /// Bytes were missing: what follows may begin in the middle of a reply.
     torn: bool,
 }
+
+const _: () = assert!(size_of::<Ftp>() <= 160, "one is kept per connection");
 
 impl Default for Ftp {
     fn default() -> Self {
@@ -79,9 +81,7 @@ impl Analyzer for Ftp {
     }
 
     fn held(&self) -> usize {
-        let mechanism = &self.talk.mechanism;
-        let spilled = if mechanism.spilled() { mechanism.capacity() } else { 0 };
-        self.nvt.held().saturating_add(spilled)
+        self.nvt.held().saturating_add(self.talk.mechanism.len())
     }
 
     fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
@@ -125,7 +125,7 @@ impl Talk {
             return None;
         }
         if command.as_slice() == b"AUTH" {
-            self.mechanism = SmallVec::from_slice(arg.get(..16).unwrap_or(arg));
+            self.mechanism = arg.get(..16).unwrap_or(arg).into();
             self.mechanism.make_ascii_uppercase();
         }
         cx.emit(&Event::Ftp(FtpEvent::FtpRequest { command: &command, arg }));

@@ -19,7 +19,7 @@ pub struct Portmap {
     session: Session<Pmap>,
 }
 
-const _: () = assert!(size_of::<Portmap>() <= 240, "one is kept per connection");
+const _: () = assert!(size_of::<Portmap>() <= 24, "one is kept in each slot");
 
 impl Analyzer for Portmap {
     const PDU_MAX: usize = 64;

@@ -20,7 +20,7 @@ pub struct Rpc {
     session: Session<Any>,
 }
 
-const _: () = assert!(size_of::<Rpc>() <= 240, "one is kept per connection");
+const _: () = assert!(size_of::<Rpc>() <= 24, "one is kept in each slot");
 
 impl Analyzer for Rpc {
     const PDU_MAX: usize = 64;

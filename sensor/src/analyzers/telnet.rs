@@ -13,7 +13,7 @@ pub struct Telnet {
     login: Login,
 }
 
-const _: () = assert!(size_of::<Telnet>() <= 336, "one is kept per connection");
+const _: () = assert!(size_of::<Telnet>() <= 200, "one is kept per connection");
 
 impl Default for Telnet {
     fn default() -> Self {

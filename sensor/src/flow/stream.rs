@@ -4,6 +4,10 @@
 //! above a hole, and what was not acknowledged yet (so that a retransmission with other bytes can be told). Where two segments
 //! disagree, the first one counts.
 
+mod kept;
+
+pub(super) use self::kept::Kept;
+use self::kept::Piece;
 use super::pool::Pool;
 use crate::analyzers::Step;
 use crate::config::limits::Limits;
@@ -47,33 +51,15 @@ pub struct Stream {
     next: u64,
     /// Everything below has been acknowledged.
     acked: u64,
-    /// Delivered, not consumed.
-    carry: Vec<u8>,
-    /// Delivered, not acknowledged: the bytes up to `next`.
-    recent: Vec<u8>,
-    /// Above a hole, sorted, without overlaps.
-    pieces: Vec<Piece>,
-    /// Bytes in them.
-    stored: usize,
+    /// `None` while everything was consumed and acknowledged: so is a stream most of the time.
+    kept: Option<Box<Kept>>,
     /// Nobody listens any more.
     ended: bool,
 }
 
-#[derive(Debug)]
-struct Piece {
-    seq: u64,
-    bytes: Vec<u8>,
-}
-
-impl Piece {
-    fn end(&self) -> u64 {
-        self.seq + self.bytes.len() as u64
-    }
-}
-
 impl Default for Stream {
     fn default() -> Self {
-        Stream { next: 1, acked: 1, carry: Vec::new(), recent: Vec::new(), pieces: Vec::new(), stored: 0, ended: false }
+        Stream { next: 1, acked: 1, kept: None, ended: false }
     }
 }
 
@@ -85,25 +71,21 @@ impl Stream {
 
     /// What was delivered and never consumed.
     pub fn rest(&self) -> &[u8] {
-        &self.carry
+        self.kept.as_ref().map_or(&[], |kept| &kept.carry)
     }
 
     /// Bytes on the heap that it keeps back.
     pub fn held(&self) -> usize {
-        let pieces: usize = self.pieces.iter().map(|piece| piece.bytes.capacity()).sum();
-        let list = self.pieces.capacity() * size_of::<Piece>();
-        self.carry.capacity() + self.recent.capacity() + pieces + list
+        self.kept.as_ref().map_or(0, |kept| kept.held())
     }
 
-    /// Nobody listens any more: gives every buffer back.
+    /// Nobody listens any more: gives everything back.
     pub fn end(&mut self, pool: &mut Pool) {
         self.ended = true;
-        pool.give_back(&mut self.carry);
-        pool.give_back(&mut self.recent);
-        while let Some(mut piece) = self.pieces.pop() {
-            self.forget(&mut piece, pool);
+        if let Some(mut kept) = self.kept.take() {
+            kept.clear(pool);
+            pool.give_back_kept(kept);
         }
-        self.pieces = Vec::new();
     }
 
     /// A segment with bytes.
@@ -111,9 +93,9 @@ impl Stream {
         if self.ended || bytes.is_empty() {
             return;
         }
-        if seq == self.next && self.pieces.is_empty() {
+        if seq == self.next && self.pieces().is_empty() {
             self.deliver(bytes, pool, sink);
-            return;
+            return self.tidy(pool);
         }
         self.compare_with_recent(seq, bytes, sink);
         let old = usize::try_from(self.next.saturating_sub(seq)).unwrap_or(usize::MAX);
@@ -121,6 +103,7 @@ impl Stream {
         self.weave(seq.max(self.next), new, pool, sink);
         self.deliver_pieces(pool, sink);
         self.check_bounds(limits, pool, sink);
+        self.tidy(pool);
     }
 
     /// The other side has acknowledged everything below `ack`: what is not there by now will never come.
@@ -130,16 +113,17 @@ impl Stream {
         }
         self.acked = ack;
         while self.next < ack && !self.ended {
-            let hole_end = self.pieces.first().map_or(ack, |piece| piece.seq.min(ack));
-            if self.pieces.first().is_some_and(|piece| piece.seq < ack) {
+            let hole_end = self.pieces().first().map_or(ack, |piece| piece.seq.min(ack));
+            if self.pieces().first().is_some_and(|piece| piece.seq < ack) {
                 sink.ack_above_hole(self.next);
             }
             self.skip_to(hole_end, pool, sink);
             self.deliver_pieces(pool, sink);
         }
-        if self.acked >= self.next && self.recent.capacity() > 0 {
-            pool.give_back(&mut self.recent);
+        if self.acked >= self.next {
+            self.forget_recent(pool);
         }
+        self.tidy(pool);
     }
 
     /// Whether an acknowledgement of everything below `ack` is the first of some of it.
@@ -152,11 +136,32 @@ impl Stream {
         !self.ended && self.next < end
     }
 
+    fn pieces(&self) -> &[Piece] {
+        self.kept.as_ref().map_or(&[], |kept| &kept.pieces)
+    }
+
+    fn need(&mut self, pool: &mut Pool) -> &mut Kept {
+        self.kept.get_or_insert_with(|| pool.take_kept())
+    }
+
+    /// Nothing is kept where there is nothing to keep.
+    fn tidy(&mut self, pool: &mut Pool) {
+        if let Some(kept) = self.kept.take_if(|kept| kept.is_empty()) {
+            pool.give_back_kept(kept);
+        }
+    }
+
+    fn forget_recent(&mut self, pool: &mut Pool) {
+        if let Some(kept) = &mut self.kept {
+            pool.give_back(&mut kept.recent);
+        }
+    }
+
     /// Puts new bytes between the pieces that are there, and hands on what continues the stream.
     fn weave(&mut self, mut seq: u64, mut bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
-        let mut index = self.pieces.partition_point(|piece| piece.end() <= seq);
+        let mut index = self.pieces().partition_point(|piece| piece.end() <= seq);
         while !bytes.is_empty() {
-            let (free, piece_len) = match self.pieces.get(index) {
+            let (free, piece_len) = match self.pieces().get(index) {
                 Some(piece) => (piece.seq.saturating_sub(seq), piece.end().saturating_sub(seq.max(piece.seq))),
                 None => (u64::MAX, 0),
             };
@@ -170,7 +175,7 @@ impl Stream {
                 seq += before.len() as u64;
             }
             let (overlap, after) = split(rest, piece_len);
-            if let Some(piece) = self.pieces.get(index) {
+            if let Some(piece) = self.pieces().get(index) {
                 let at = usize::try_from(seq.saturating_sub(piece.seq)).unwrap_or(usize::MAX);
                 if piece.bytes.get(at..).is_some_and(|known| !known.starts_with(overlap)) {
                     sink.inconsistent(seq, overlap.len());
@@ -187,43 +192,40 @@ impl Stream {
         if !sink.room(bytes.len()) {
             return false;
         }
-        self.stored += bytes.len();
-        let before = index.checked_sub(1).and_then(|before| self.pieces.get_mut(before));
+        let kept = self.need(pool);
+        kept.stored += bytes.len();
+        let before = index.checked_sub(1).and_then(|before| kept.pieces.get_mut(before));
         if let Some(piece) = before.filter(|piece| piece.end() == seq) {
             piece.bytes.extend_from_slice(bytes);
             return false;
         }
         let mut buffer = pool.take();
         buffer.extend_from_slice(bytes);
-        self.pieces.insert(index.min(self.pieces.len()), Piece { seq, bytes: buffer });
+        kept.pieces.insert(index.min(kept.pieces.len()), Piece { seq, bytes: buffer });
         true
     }
 
     /// Delivers what no hole keeps back any more.
     fn deliver_pieces(&mut self, pool: &mut Pool, sink: &mut dyn Sink) {
-        while self.pieces.first().is_some_and(|piece| piece.seq <= self.next) {
-            let mut piece = self.pieces.remove(0);
+        while let Some(kept) = self.kept.as_mut().filter(|kept| kept.begins_by(self.next)) {
+            let mut piece = kept.pieces.remove(0);
             let old = usize::try_from(self.next - piece.seq).unwrap_or(usize::MAX);
             if let Some(new) = piece.bytes.get(old..) {
                 self.deliver(new, pool, sink);
             }
-            self.forget(&mut piece, pool);
+            self.need(pool).forget(&mut piece, pool);
         }
-    }
-
-    fn forget(&mut self, piece: &mut Piece, pool: &mut Pool) {
-        self.stored = self.stored.saturating_sub(piece.bytes.len());
-        pool.give_back(&mut piece.bytes);
     }
 
     /// Too much waits above a hole: the hole is given up, and the stream goes on behind it.
     fn check_bounds(&mut self, limits: &Limits, pool: &mut Pool, sink: &mut dyn Sink) {
         loop {
-            let unacked = self.acked <= 1 && self.stored > limits.stream_bytes_without_any_acks;
-            if !unacked && self.stored <= limits.stream_bytes && self.pieces.len() <= PIECES {
+            let stored = self.kept.as_ref().map_or(0, |kept| kept.stored);
+            let unacked = self.acked <= 1 && stored > limits.stream_bytes_without_any_acks;
+            if !unacked && stored <= limits.stream_bytes && self.pieces().len() <= PIECES {
                 return;
             }
-            let Some(end) = self.pieces.first().map(|piece| piece.seq) else { return };
+            let Some(end) = self.pieces().first().map(|piece| piece.seq) else { return };
             let no_acks = "above_hole_data_without_any_acks";
             sink.limit(if unacked { no_acks } else { "excessive_data_without_further_acks" });
             self.skip_to(end, pool, sink);
@@ -234,8 +236,10 @@ impl Stream {
     fn skip_to(&mut self, end: u64, pool: &mut Pool, sink: &mut dyn Sink) {
         let (seq, length) = (self.next, end.saturating_sub(self.next));
         self.next = end;
-        pool.give_back(&mut self.carry);
-        self.recent.clear();
+        if let Some(kept) = &mut self.kept {
+            pool.give_back(&mut kept.carry);
+            kept.recent.clear();
+        }
         if length > 0 {
             sink.gap(seq, length);
         }
@@ -247,7 +251,7 @@ impl Stream {
         self.next += bytes.len() as u64;
         let mut rest = bytes;
         while !rest.is_empty() && !self.ended {
-            if self.carry.is_empty() {
+            if self.rest().is_empty() {
                 let Some(taken) = self.offer(rest, sink) else { return };
                 rest = rest.get(taken..).unwrap_or_default();
                 if rest.is_empty() {
@@ -257,25 +261,26 @@ impl Stream {
                     sink.forgotten(rest.len() as u64);
                     return;
                 }
-                self.carry = pool.take();
+                self.need(pool).carry = pool.take();
             }
             // What is left over is offered again with as much of the new as may wait.
             let max = sink.pdu_max();
-            let (more, later) = rest.split_at(rest.len().min(max.saturating_sub(self.carry.len())));
-            self.carry.extend_from_slice(more);
+            let mut carry = std::mem::take(&mut self.need(pool).carry);
+            let (more, later) = rest.split_at(rest.len().min(max.saturating_sub(carry.len())));
+            carry.extend_from_slice(more);
             rest = later;
-            let carry = std::mem::take(&mut self.carry);
             let taken = self.offer(&carry, sink);
-            self.carry = carry;
+            let kept = self.need(pool);
+            kept.carry = carry;
             match taken {
                 None => return,
                 Some(taken) => {
-                    self.carry.drain(..taken.min(self.carry.len()));
+                    kept.carry.drain(..taken.min(kept.carry.len()));
                 }
             }
-            if self.carry.is_empty() {
-                pool.give_back(&mut self.carry);
-            } else if self.carry.len() >= max {
+            if kept.carry.is_empty() {
+                pool.give_back(&mut kept.carry);
+            } else if kept.carry.len() >= max {
                 self.give_up_message(pool, sink);
             }
         }
@@ -283,8 +288,9 @@ impl Stream {
 
     /// A message that is longer than may wait: what there is of it is forgotten, as if it had been lost.
     fn give_up_message(&mut self, pool: &mut Pool, sink: &mut dyn Sink) {
-        let length = self.carry.len() as u64;
-        pool.give_back(&mut self.carry);
+        let kept = self.need(pool);
+        let length = kept.carry.len() as u64;
+        pool.give_back(&mut kept.carry);
         sink.limit("message_too_long");
         sink.forgotten(length);
     }
@@ -309,38 +315,41 @@ impl Stream {
     fn remember(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
         let end = self.next + bytes.len() as u64;
         if end <= self.acked {
-            self.recent.clear();
+            self.forget_recent(pool);
             return;
         }
-        let kept = bytes.get(bytes.len().saturating_sub(REMEMBERED)..).unwrap_or(bytes);
-        let total = self.recent.len() + kept.len();
-        let grows = total.min(REMEMBERED).saturating_sub(self.recent.capacity());
+        let new = bytes.get(bytes.len().saturating_sub(REMEMBERED)..).unwrap_or(bytes);
+        let (length, capacity) = self.kept.as_ref().map_or((0, 0), |kept| (kept.recent.len(), kept.recent.capacity()));
+        let total = length + new.len();
+        let grows = total.min(REMEMBERED).saturating_sub(capacity);
         if grows > 0 && !sink.room(grows) {
-            pool.give_back(&mut self.recent);
+            self.forget_recent(pool);
             return;
         }
-        if self.recent.capacity() == 0 {
-            self.recent = pool.take();
+        let recent = &mut self.need(pool).recent;
+        if capacity == 0 {
+            *recent = pool.take();
         }
-        if kept.len() < bytes.len() {
-            self.recent.clear();
+        if new.len() < bytes.len() {
+            recent.clear();
         } else if total > REMEMBERED {
             // Half is dropped at a time, so that a stream without acknowledgements does not move its memory with every segment.
-            let drop = (total - REMEMBERED).max(REMEMBERED / 2).min(self.recent.len());
-            self.recent.drain(..drop);
+            let drop = (total - REMEMBERED).max(REMEMBERED / 2).min(recent.len());
+            recent.drain(..drop);
         }
-        self.recent.extend_from_slice(kept);
+        recent.extend_from_slice(new);
     }
 
     fn compare_with_recent(&mut self, seq: u64, bytes: &[u8], sink: &mut dyn Sink) {
-        let start = self.next - self.recent.len() as u64;
+        let Some(Kept { recent, .. }) = self.kept.as_deref() else { return };
+        let start = self.next - recent.len() as u64;
         let from = seq.max(start).max(self.acked);
         let to = (seq + bytes.len() as u64).min(self.next);
         let range = |origin: u64| usize::try_from(from - origin).ok().zip(usize::try_from(to - origin).ok());
         if from >= to {
             return;
         }
-        let known = range(start).and_then(|(a, b)| self.recent.get(a..b));
+        let known = range(start).and_then(|(a, b)| recent.get(a..b));
         let sent = range(seq).and_then(|(a, b)| bytes.get(a..b));
         if let (Some(known), Some(sent)) = (known, sent)
             && known != sent

@@ -92,6 +92,12 @@ impl Tcp {
         [self.orig.sent(&self.resp.window), self.resp.sent(&self.orig.window)]
     }
 
+    /// Gives back what is needed while the connection is there.
+    pub fn rest(&mut self) {
+        self.orig.rare.give_back();
+        self.resp.rare.give_back();
+    }
+
     /// One segment.
     pub fn on_segment(
         &mut self,
@@ -256,7 +262,7 @@ impl Tcp {
         let (own, peer) = (subject.conn.endpoint(dir).state, subject.conn.endpoint(dir.reverse()).state);
         let side = self.side_mut(dir);
         let size = u32::from(segment.window) << side.window.scale;
-        if size == 0 && !rst && peer != Closed && own != Reset && side.zero_windows.steps() {
+        if size == 0 && !rst && peer != Closed && own != Reset && side.rare.need().zero_windows.steps() {
             subject.note(dir, b'W');
         }
         if syn || fin || rst || matches!(own, Closed | Reset) {
@@ -300,14 +306,18 @@ impl Tcp {
     ) {
         let side = self.side_mut(dir);
         let soon = shared.now.since(side.last_time).as_nanos() < u128::from(STORM.1);
+        if !(segment.flags.fin || segment.flags.rst) {
+            return;
+        }
+        let rare = side.rare.need();
         if segment.flags.fin {
-            side.fins = side.fins.saturating_add(1);
-            side.fin_seq = end.max(1).unsigned_abs();
+            rare.fins = rare.fins.saturating_add(1);
+            rare.fin_seq = end.max(1).unsigned_abs();
         }
         if segment.flags.rst {
-            side.rsts = side.rsts.saturating_add(1);
+            rare.rsts = rare.rsts.saturating_add(1);
         }
-        let (fins, rsts) = (side.fins, side.rsts);
+        let (fins, rsts) = (rare.fins, rare.rsts);
         if segment.flags.fin && fins >= STORM.0 && soon {
             self.weird(subject, shared, "FIN_storm");
         }
@@ -355,15 +365,15 @@ impl Tcp {
         let reset = subject.conn.endpoint(dir).state == EndpointState::Reset;
         let side = self.side_mut(dir);
         let advance = end - side.last;
-        if (syn || rst) && advance.saturating_sub_unsigned(side.kept_out).abs() > TOO_LARGE_JUMP {
+        if (syn || rst) && advance.saturating_sub_unsigned(side.kept_out()).abs() > TOO_LARGE_JUMP {
             return advance;
         }
-        if fin && side.last == 1 && side.kept_out == 0 {
+        if fin && side.last == 1 && side.kept_out() == 0 {
             // Only the SYN and the FIN were seen, of a connection of any length.
             side.last = i64::from(segment.seq.wrapping_sub(side.isn)) + occupied(segment);
         } else if !reset && advance > 0 {
-            (side.last, side.kept_out) = (end, 0);
-        } else if !reset && segment.payload_len > 0 && side.rexmits.steps() {
+            side.reach(end);
+        } else if !reset && segment.payload_len > 0 && side.rare.need().rexmits.steps() {
             subject.note(dir, b'T');
         }
         advance
@@ -372,12 +382,11 @@ impl Tcp {
     /// Hands an acknowledgement to the stream that it is about.
     fn acknowledge(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, ack: u64) {
         let partial = self.partial;
-        let closing = |side: &Side| side.fins > 0 || side.rsts > 0;
-        let filtered = self.sparse && (closing(&self.orig) || closing(&self.resp));
+        let filtered = self.sparse && (self.orig.is_closing() || self.resp.is_closing());
         let reported = self.reports_gaps(&subject.conn);
         let counted = reported && !partial && !self.sparse;
         let side = self.side_mut(dir);
-        let ack = if side.fins > 0 && ack >= side.fin_seq { side.fin_seq - 1 } else { ack };
+        let ack = side.ack_of_data(ack);
         if partial && ack <= 2 && side.stream.next() <= ack {
             // The numbering of a connection that was picked up in the middle begins with a guess.
             return;
@@ -389,7 +398,7 @@ impl Tcp {
         if filtered && side.stream.next() == 1 {
             side.stream.end(&mut pool); // what was filtered is not missing
         }
-        side.stream.on_ack(ack, &mut pool, &mut Listener { subject, shared, dir, reported, gaps: &mut side.gaps });
+        side.stream.on_ack(ack, &mut pool, &mut Listener { subject, shared, dir, reported, rare: &mut side.rare });
         *shared.pool = pool;
         self.forget_skipped(subject, shared);
     }
@@ -421,7 +430,7 @@ impl Tcp {
         let limits = &shared.settings.limits;
         let side = self.side_mut(dir);
         let mut pool = std::mem::take(shared.pool);
-        let mut listener = Listener { subject, shared, dir, reported, gaps: &mut side.gaps };
+        let mut listener = Listener { subject, shared, dir, reported, rare: &mut side.rare };
         side.stream.on_data(first.max(1), payload, limits, &mut pool, &mut listener);
         *shared.pool = pool;
         self.forget_skipped(subject, shared);

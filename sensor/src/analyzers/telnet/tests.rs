@@ -39,13 +39,16 @@ fn a_login_is_the_same_however_it_is_cut() {
 }
 
 #[test]
-fn a_session_that_waits_at_its_prompt_costs_nothing_on_the_heap() {
+fn a_session_that_waits_at_its_prompt_costs_nothing_on_the_heap_unless_that_is_long() {
     let mut bench = Bench::<Telnet>::new(Transport::Tcp);
     for (direction, bytes) in TALK {
         bench.stream(direction, bytes);
     }
-    bench.stream(FromResp, b"a-host-with-a-longish-name$ ");
+    bench.stream(FromResp, b"smith@a-host:~$ ");
     assert_eq!((bench.analyzer.held(), bench.waiting[0].len(), bench.waiting[1].len()), (0, 0, 0));
+    bench.stream(FromResp, b"\r\nsmith@a-host-with-a-longish-name:~$ ");
+    assert_eq!((bench.waiting[0].len(), bench.waiting[1].len()), (0, 0));
+    assert!(bench.analyzer.held() <= 160, "one buffer for lines: {}", bench.analyzer.held());
 }
 
 #[test]

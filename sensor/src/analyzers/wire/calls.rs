@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
+use std::thread::LocalKey;
 
 use smallvec::SmallVec;
 
 use crate::flow::key::Direction;
+use crate::spare::{Lend, Spare};
 use crate::time::Timestamp;
 
 /// Bytes of a call that are kept: the longest header and the longest arguments but for those that are forwarded.
@@ -37,7 +39,7 @@ pub struct Call {
     bytes: SmallVec<[u8; IN_PLACE]>,
 }
 
-/// The calls of one connection.
+/// The calls of one connection that wait. Most connections have none most of the time.
 #[derive(Default, Debug)]
 pub struct Calls {
     /// Never younger than any in the queue: it is only taken into use when the queue is empty.
@@ -164,6 +166,25 @@ impl Calls {
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Call> {
         self.first.iter_mut().chain(self.queue.iter_mut())
+    }
+}
+
+thread_local! {
+    static SPARE: Spare<Calls> = const { Spare::new() };
+}
+
+impl Lend for Calls {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
+
+    fn clear(&mut self) {
+        let queue = std::mem::take(&mut self.queue);
+        *self = Calls::default();
+        if queue.capacity() <= QUEUE_KEPT {
+            self.queue = queue;
+            self.queue.clear();
+        }
     }
 }
 

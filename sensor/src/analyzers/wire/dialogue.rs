@@ -11,6 +11,7 @@ use crate::analyzers::Context;
 use crate::event::Event;
 use crate::event::rpc::{RpcCall, RpcEvent, RpcStatus};
 use crate::flow::key::{Direction, Transport};
+use crate::spare::Lent;
 use crate::time::Timestamp;
 
 /// What a program makes of its calls.
@@ -53,14 +54,15 @@ pub struct Message<'a> {
 /// The calls of one connection and the program that they are made to.
 #[derive(Debug)]
 pub struct Dialogue<P> {
-    calls: Calls,
+    /// Nothing while no call waits.
+    calls: Lent<Calls>,
     messages: u32,
     program: PhantomData<P>,
 }
 
 impl<P> Default for Dialogue<P> {
     fn default() -> Self {
-        Dialogue { calls: Calls::default(), messages: 0, program: PhantomData }
+        Dialogue { calls: Lent::default(), messages: 0, program: PhantomData }
     }
 }
 
@@ -95,25 +97,25 @@ impl<P: Program> Dialogue<P> {
 
     /// Bytes on the heap of the calls that wait.
     pub fn held(&self) -> usize {
-        self.calls.held()
+        self.calls.get().map_or(0, Calls::held)
     }
 
     /// When the oldest call is given up.
     pub fn deadline(&self) -> Timestamp {
-        self.calls.deadline()
+        self.calls.get().map_or(Timestamp::NEVER, Calls::deadline)
     }
 
     /// Gives up the calls whose time is over.
     pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
-        while self.calls.deadline() <= cx.now {
-            let Some(call) = self.calls.pop() else { return };
+        while self.deadline() <= cx.now {
+            let Some(call) = self.pop() else { return };
             give_up::<P>(cx, &call);
         }
     }
 
     /// Gives up all calls.
     pub fn on_close(&mut self, cx: &mut Context<'_>) {
-        while let Some(call) = self.calls.pop() {
+        while let Some(call) = self.pop() {
             give_up::<P>(cx, &call);
         }
     }
@@ -129,7 +131,8 @@ impl<P: Program> Dialogue<P> {
             cx.weird("responder_RPC_call", b"");
         }
         let body = reader.rest();
-        let again = self.calls.again(xid, message.direction, body);
+        let waiting = self.calls.get_mut();
+        let again = waiting.map_or(Again::No, |calls| calls.again(xid, message.direction, body));
         if again == Again::Same {
             return Ok(());
         }
@@ -147,7 +150,8 @@ impl<P: Program> Dialogue<P> {
             cx.weird("bad_RPC", oddity.as_bytes());
         }
         self.make_room(cx);
-        if !cx.may_keep(self.calls.cost(body)) {
+        if !cx.may_keep(self.calls.need().cost(body)) {
+            self.unless_needed();
             return Ok(());
         }
         let whole = message.length == message.bytes.len();
@@ -160,7 +164,7 @@ impl<P: Program> Dialogue<P> {
             }
             Err(bad) => cx.weird("bad_RPC", words(bad)),
         }
-        self.calls.push(call);
+        self.calls.need().push(call);
         Ok(())
     }
 
@@ -175,10 +179,12 @@ impl<P: Program> Dialogue<P> {
             cx.weird("originator_RPC_reply", b"");
         }
         let status = rpc::reply_header(reader)?;
-        let Some(call) = self.calls.answered(xid, message.direction) else {
+        let waiting = self.calls.get_mut();
+        let Some(call) = waiting.and_then(|calls| calls.answered(xid, message.direction)) else {
             cx.weird("unpaired_RPC_response", b"");
             return Ok(());
         };
+        self.unless_needed();
         let missing = message.length.saturating_sub(message.bytes.len());
         let reply = Reply {
             status,
@@ -198,11 +204,25 @@ impl<P: Program> Dialogue<P> {
         Ok(())
     }
 
+    /// Takes the oldest call.
+    fn pop(&mut self) -> Option<Call> {
+        let call = self.calls.get_mut()?.pop();
+        self.unless_needed();
+        call
+    }
+
+    /// What no call waits in is lent to another connection.
+    fn unless_needed(&mut self) {
+        if self.calls.get().is_some_and(|calls| calls.count() == 0) {
+            self.calls.give_back();
+        }
+    }
+
     /// The youngest call is never refused: the oldest give way.
     fn make_room(&mut self, cx: &mut Context<'_>) {
         let (most, bytes) = (cx.limits.rpc_pending_calls.max(1), cx.limits.rpc_pending_bytes);
-        while self.calls.count() >= most || self.calls.bytes() > bytes {
-            let Some(oldest) = self.calls.pop() else { return };
+        while self.calls.get().is_some_and(|calls| calls.count() >= most || calls.bytes() > bytes) {
+            let Some(oldest) = self.pop() else { return };
             cx.weird("RPC_pending_calls_discarded", b"");
             give_up::<P>(cx, &oldest);
         }

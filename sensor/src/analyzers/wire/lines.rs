@@ -12,8 +12,12 @@ pub const IAC: u8 = 255;
 pub const WAITING_MAX: usize = 2048;
 /// An unfinished line longer than this is not left with the stream, so that its bound is never met.
 const LEFT_MAX: usize = 1024;
-/// An unfinished line up to this length needs nothing on the heap: prompts, and what people type.
-const INLINE: usize = 40;
+/// An unfinished line up to this length is not left with the stream: prompts, and what people type.
+const SHORT: usize = 40;
+/// Up to this length it needs nothing on the heap.
+const INLINE: usize = 16;
+/// What a buffer has room for at first.
+const BUFFER: usize = 64;
 /// Buffers that a worker keeps for reuse.
 const SPARE_MAX: usize = 64;
 
@@ -212,7 +216,7 @@ impl Lines {
 
     /// How much text without an end is left with the stream; `None`: what is short, or follows what is kept, is kept.
     fn leaves(&self, text: &[u8]) -> Option<u16> {
-        let leaves = self.kept.is_empty() && !self.skips && (INLINE + 1..LEFT_MAX).contains(&text.len());
+        let leaves = self.kept.is_empty() && !self.skips && (SHORT + 1..LEFT_MAX).contains(&text.len());
         u16::try_from(text.len()).ok().filter(|_| leaves)
     }
 
@@ -311,7 +315,7 @@ fn borrow() -> Vec<u8> {
     let mut spare = SPARE.take();
     let buffer = spare.pop();
     SPARE.set(spare);
-    buffer.unwrap_or_else(|| Vec::with_capacity(4 * INLINE))
+    buffer.unwrap_or_else(|| Vec::with_capacity(BUFFER))
 }
 
 fn give_back(mut buffer: Vec<u8>) {

@@ -13,6 +13,8 @@ mod tests;
 
 pub use environ::{Variable, Variables};
 
+use std::thread::LocalKey;
+
 use self::options::{Options, WILL, WONT, code};
 use self::security::{Outcome, Security};
 use self::side::{Side, Token};
@@ -24,19 +26,37 @@ use crate::analyzers::Context;
 use crate::event::Event;
 use crate::event::nvt::{Negotiation, NvtEvent};
 use crate::flow::key::Direction;
+use crate::spare::{Lend, Lent, Spare};
 
 /// Both directions of a terminal.
 #[derive(Debug)]
 pub struct Nvt {
     ending: Ending,
     said: Said,
-    options: Options,
-    security: Security,
+    /// Nothing as long as nobody speaks of options: in FTP hardly anybody does.
+    negotiated: Lent<Negotiated>,
     orig: Side,
     resp: Side,
 }
 
-const _: () = assert!(size_of::<Nvt>() <= 288, "one is kept per connection");
+const _: () = assert!(size_of::<Nvt>() <= 136, "one is kept per connection");
+
+/// What both sides have agreed on.
+#[derive(Default, Debug)]
+pub struct Negotiated {
+    options: Options,
+    security: Security,
+}
+
+thread_local! {
+    static SPARE: Spare<Negotiated> = const { Spare::new() };
+}
+
+impl Lend for Negotiated {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
+}
 
 /// What a terminal's stream shows. What concerns options alone is told as events.
 #[derive(Debug)]
@@ -78,14 +98,7 @@ impl Nvt {
     }
 
     fn new(ending: Ending) -> Self {
-        Nvt {
-            ending,
-            said: Said::default(),
-            options: Options::default(),
-            security: Security::default(),
-            orig: Side::default(),
-            resp: Side::default(),
-        }
+        Nvt { ending, said: Said::default(), negotiated: Lent::default(), orig: Side::default(), resp: Side::default() }
     }
 
     /// The next item of a direction in `rest`, which is moved on behind it. `None`: there is none; what remains in `rest` is to be
@@ -97,31 +110,31 @@ impl Nvt {
         rest: &mut &'b [u8],
     ) -> Option<Item<'a>> {
         let form = Form::new(cx, self.ending, true);
-        let Nvt { said, options, security, orig, resp, .. } = self;
+        let Nvt { said, negotiated, orig, resp, .. } = self;
         let side = if direction.is_orig() { orig } else { resp };
         if std::mem::take(&mut side.shown) {
-            side.suboption = Vec::new();
+            side.suboption.give_back();
         }
         loop {
-            if security.is_sealed(direction) {
+            if negotiated.get().is_some_and(|both| both.security.is_sealed(direction)) {
                 *rest = &[];
                 return None;
             }
             match side.next(cx, said, direction, (rest, &form))? {
                 Token::Line(text) => return Some(Item::Line(side.lines.bytes(text))),
                 Token::Negotiation(about) => {
-                    negotiate(cx, options, said, about);
+                    negotiate(cx, &mut negotiated.need().options, said, about);
                     let Negotiation { command, option, .. } = about;
                     if option == code::ECHO && !direction.is_orig() && matches!(command, WILL | WONT) {
                         return Some(Item::Echo(command == WILL));
                     }
                 }
-                Token::Suboption(about) => match meaning(cx, (&*options, security, said), about, &side.suboption) {
+                Token::Suboption(about) => match meaning(cx, negotiated.need(), said, about, side.suboption()) {
                     Some(meaning) => {
                         side.shown = true;
-                        return meaning.item(&mut side.suboption);
+                        return meaning.item(&mut side.suboption.need().0);
                     }
-                    None => side.suboption = Vec::new(),
+                    None => side.suboption.give_back(),
                 },
             }
         }
@@ -151,12 +164,17 @@ impl Nvt {
 
     /// Whether neither side can be read any more.
     pub fn is_sealed(&self) -> bool {
-        self.security.is_sealed(Direction::FromOrig) && self.security.is_sealed(Direction::FromResp)
+        self.negotiated.get().is_some_and(|both| {
+            both.security.is_sealed(Direction::FromOrig) && both.security.is_sealed(Direction::FromResp)
+        })
     }
 
-    /// Bytes on the heap.
+    /// Bytes on the heap that grow with what is said.
     pub fn held(&self) -> usize {
-        self.orig.held().saturating_add(self.resp.held()).saturating_add(self.security.held())
+        self.orig
+            .held()
+            .saturating_add(self.resp.held())
+            .saturating_add(self.negotiated.get().map_or(0, |both| both.security.held()))
     }
 }
 
@@ -172,7 +190,8 @@ fn negotiate(cx: &mut Context<'_>, options: &mut Options, said: &mut Said, about
 /// What a suboption shows; what it does is told.
 fn meaning(
     cx: &mut Context<'_>,
-    (options, security, said): (&Options, &mut Security, &mut Said),
+    Negotiated { options, security }: &mut Negotiated,
+    said: &mut Said,
     about: Negotiation,
     content: &[u8],
 ) -> Option<Meaning> {

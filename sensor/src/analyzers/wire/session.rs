@@ -1,6 +1,6 @@
 //! RPC on one connection: datagrams or records in both directions, and the dialogue that they make.
 
-use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use super::Decimal;
 use super::dialogue::{Dialogue, Message, Program};
@@ -9,14 +9,14 @@ use super::record::{Bounds, Found, Records};
 use crate::analyzers::{Context, Step};
 use crate::flow::EndpointState;
 use crate::flow::key::Direction;
-use crate::flow::pool::KEPT;
+use crate::spare::{Lend, Lent, Spare};
 use crate::time::Timestamp;
 
 /// RPC of one program, or of whichever is called, on one connection.
 #[derive(Debug)]
 pub struct Session<P> {
     /// `None` until a stream needs them: the flows of UDP, which come and go by the million, have no records to find.
-    streams: Lent,
+    streams: Lent<Streams>,
     dialogue: Dialogue<P>,
 }
 
@@ -37,7 +37,7 @@ struct Side {
 
 impl<P> Default for Session<P> {
     fn default() -> Self {
-        Session { streams: Lent(None), dialogue: Dialogue::default() }
+        Session { streams: Lent::default(), dialogue: Dialogue::default() }
     }
 }
 
@@ -50,7 +50,7 @@ impl<P: Program> Session<P> {
 
     /// The bytes of a stream are records.
     pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        let side = self.streams.get().side(direction);
+        let side = self.streams.need().side(direction);
         side.begin(cx, direction);
         let mut reader = Reader::new(bytes);
         pump(&mut side.records, &mut self.dialogue, cx, direction, &mut reader);
@@ -62,7 +62,7 @@ impl<P: Program> Session<P> {
 
     /// A hole in the stream.
     pub fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
-        let side = self.streams.get().side(direction);
+        let side = self.streams.need().side(direction);
         side.begin(cx, direction);
         side.records.gap(length);
         pump(&mut side.records, &mut self.dialogue, cx, direction, &mut Reader::new(b""));
@@ -76,7 +76,7 @@ impl<P: Program> Session<P> {
 
     /// Bytes on the heap of unfinished records and pending calls.
     pub fn held(&self) -> usize {
-        self.streams.0.as_ref().map_or(0, |streams| streams.held()).saturating_add(self.dialogue.held())
+        self.streams.get().map_or(0, Streams::held).saturating_add(self.dialogue.held())
     }
 
     /// Gives up the calls whose time is over.
@@ -86,12 +86,12 @@ impl<P: Program> Session<P> {
 
     /// One side has sent all it ever will.
     pub fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
-        self.streams.get().side(direction).end(cx, direction, rest);
+        self.streams.need().side(direction).end(cx, direction, rest);
     }
 
     /// Nothing will be answered any more.
     pub fn on_close(&mut self, cx: &mut Context<'_>) {
-        if let Some(streams) = &mut self.streams.0 {
+        if let Some(streams) = self.streams.get_mut() {
             streams.orig.end(cx, Direction::FromOrig, b"");
             streams.resp.end(cx, Direction::FromResp, b"");
         }
@@ -105,31 +105,12 @@ impl<P: Program> Session<P> {
 }
 
 thread_local! {
-    /// What connections that are over have left.
-    #[expect(clippy::vec_box, reason = "it is the box that is lent")]
-    static SPARE: RefCell<Vec<Box<Streams>>> = const { RefCell::new(Vec::new()) };
+    static SPARE: Spare<Streams> = const { Spare::new() };
 }
 
-/// Both directions, lent by the worker.
-#[derive(Debug)]
-struct Lent(Option<Box<Streams>>);
-
-impl Lent {
-    fn get(&mut self) -> &mut Streams {
-        self.0.get_or_insert_with(|| SPARE.with_borrow_mut(Vec::pop).unwrap_or_default())
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let Some(mut streams) = self.0.take() else { return };
-        *streams = Streams::default();
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < KEPT {
-                spare.push(streams);
-            }
-        });
+impl Lend for Streams {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
     }
 }
 

@@ -136,15 +136,16 @@ impl Tcp {
     /// A side has sent its FIN or RST.
     pub(super) fn side_closes(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, tells: bool) {
         if self.is_pending(dir) {
-            let before = self.side(dir).deferred.unwrap_or(false);
-            self.side_mut(dir).deferred = Some(before || tells);
+            let deferred = &mut self.side_mut(dir).rare.need().deferred;
+            *deferred = Some(deferred.unwrap_or(false) || tells);
             let other = self.side(dir.reverse());
-            if other.did_close || other.deferred.is_some() {
+            if other.did_close || other.deferred().is_some() {
                 self.weird(subject, shared, "pending_data_when_closed");
             }
             return;
         }
-        let tells = self.side_mut(dir).deferred.take().unwrap_or(false) || tells;
+        let deferred = self.side_mut(dir).rare.get_mut().and_then(|rare| rare.deferred.take());
+        let tells = deferred.unwrap_or(false) || tells;
         if std::mem::replace(&mut self.side_mut(dir).did_close, true) {
             return;
         }
@@ -171,7 +172,7 @@ impl Tcp {
             return;
         }
         self.tell_end(subject, shared, dir);
-        if self.side(dir).deferred.is_some() {
+        if self.side(dir).deferred().is_some() {
             self.side_closes(subject, shared, dir, false);
         }
     }

@@ -1,6 +1,6 @@
 //! Where the bytes of one direction go: to the analyzer, and what happens to them into events.
 
-use super::side::Scale;
+use super::side::Rare;
 use crate::analyzers::{AnyAnalyzer, Step};
 use crate::event::{ConnectionEvent, Verdict};
 use crate::flow::EndpointState;
@@ -8,6 +8,7 @@ use crate::flow::budget::EXHAUSTED;
 use crate::flow::key::Direction;
 use crate::flow::stream::Sink;
 use crate::flow::subject::{Shared, Subject};
+use crate::spare::Lent;
 
 /// Who listens to one direction.
 pub(super) struct Listener<'a, 'b> {
@@ -16,7 +17,7 @@ pub(super) struct Listener<'a, 'b> {
     pub dir: Direction,
     /// Whether gaps are told as events.
     pub reported: bool,
-    pub gaps: &'a mut Scale,
+    pub rare: &'a mut Lent<Rare>,
 }
 
 impl Sink for Listener<'_, '_> {
@@ -32,7 +33,7 @@ impl Sink for Listener<'_, '_> {
 
     fn gap(&mut self, seq: u64, length: u64) {
         if self.reported {
-            if self.gaps.steps() {
+            if self.rare.need().gaps.steps() {
                 self.subject.note(self.dir, b'G');
             }
             self.subject.conn.missed_bytes += length;

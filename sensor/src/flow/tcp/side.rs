@@ -1,8 +1,11 @@
 //! One side of a TCP connection: its numbers, its window, and what has been noted about it.
 
+use std::thread::LocalKey;
+
 use crate::flow::EndpointState;
 use crate::flow::stream::Stream;
 use crate::respond::Sent;
+use crate::spare::{Lend, Lent, Spare};
 use crate::stats::WorkerCounters;
 use crate::time::Timestamp;
 
@@ -21,33 +24,47 @@ pub(super) struct Side {
     pub last: i64,
     /// One past the highest number that the other side has acknowledged.
     pub acked: u64,
+    pub last_time: Timestamp,
+    /// What most sides have no need of until they close.
+    pub rare: Lent<Rare>,
+    pub did_close: bool,
+    /// The analyzer knows that nothing more will come.
+    pub told_end: bool,
+    /// Letters that were noted.
+    noted: u8,
+    /// The number of the last SYN that was noted: its low bits.
+    syn: u32,
+}
+
+/// What is remembered of a side that closes, loses segments, or was kept out by the capture filter.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
     /// Bytes of payload that the capture filter kept out since `last` was seen, as it counted them: a retransmission counts twice.
     pub kept_out: u64,
     /// Whether the capture filter has kept out anything: then acknowledgements move by more than a window.
-    pub filtered: bool,
+    filtered: bool,
     /// One past its FIN.
     pub fin_seq: u64,
     pub fins: u32,
     pub rsts: u32,
-    pub did_close: bool,
     /// It has closed, but bytes before its FIN are missing; whether that will be told as an event.
     pub deferred: Option<bool>,
-    /// The analyzer knows that nothing more will come.
-    pub told_end: bool,
-    pub last_time: Timestamp,
     pub rexmits: Scale,
     pub gaps: Scale,
     pub zero_windows: Scale,
-    noted: Noted,
-}
-
-/// Letters that were noted, and the numbers of the last SYN, FIN and RST.
-#[derive(Debug, Default)]
-struct Noted {
-    letters: u16,
-    syn: i64,
+    /// The numbers of the last FIN and RST that were noted.
     fin: i64,
     rst: i64,
+}
+
+thread_local! {
+    static SPARE: Spare<Rare> = const { Spare::new() };
+}
+
+impl Lend for Rare {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
 }
 
 /// Counts, and says at 1, 10, 100 and so on that a letter is due.
@@ -129,18 +146,56 @@ impl Side {
 
     /// Takes in what the capture filter kept out: beyond 4 GiB, numbers alone do not tell how often they have come round.
     pub fn account(&mut self, payload: u64) {
-        self.kept_out = self.kept_out.saturating_add(payload);
-        self.filtered |= payload > 0;
+        if payload > 0 {
+            let rare = self.rare.need();
+            rare.kept_out = rare.kept_out.saturating_add(payload);
+            rare.filtered = true;
+        }
+    }
+
+    /// Bytes that the capture filter has kept out since `last` was seen.
+    pub fn kept_out(&self) -> u64 {
+        self.rare.get().map_or(0, |rare| rare.kept_out)
+    }
+
+    /// Moves the highest number on: what was kept out before it is in it.
+    pub fn reach(&mut self, last: i64) {
+        self.last = last;
+        if let Some(rare) = self.rare.get_mut() {
+            rare.kept_out = 0;
+        }
+    }
+
+    /// Whether it has sent a FIN.
+    pub fn has_fin(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.fins > 0)
+    }
+
+    /// Whether it has sent a FIN or a RST.
+    pub fn is_closing(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.fins > 0 || rare.rsts > 0)
+    }
+
+    /// An acknowledgement of its data alone: one of its FIN is one number further.
+    pub fn ack_of_data(&self, ack: u64) -> u64 {
+        let fin = self.rare.get().filter(|rare| rare.fins > 0 && ack >= rare.fin_seq);
+        fin.map_or(ack, |rare| rare.fin_seq - 1)
+    }
+
+    /// Whether its close waits for bytes that are missing, and if so, whether it will be told.
+    pub fn deferred(&self) -> Option<bool> {
+        self.rare.get().and_then(|rare| rare.deferred)
     }
 
     /// One past the highest number that it has sent, as far as is known.
     fn reached(&self) -> i64 {
-        self.last.saturating_add_unsigned(self.kept_out)
+        self.last.saturating_add_unsigned(self.kept_out())
     }
 
     /// The same for a number that the other side acknowledges.
     pub fn relative_ack(&self, ack: u32) -> i64 {
-        let reference = if self.filtered { self.reached() } else { self.acked as i64 };
+        let filtered = self.rare.get().is_some_and(|rare| rare.filtered);
+        let reference = if filtered { self.reached() } else { self.acked as i64 };
         near(self.isn, reference, ack)
     }
 
@@ -155,7 +210,7 @@ impl Side {
             return 0; // the numbers of a half-open connection that was found and reset mean nothing
         }
         let end = self.reached().max(self.acked as i64).max(0).unsigned_abs();
-        end.saturating_sub(1).saturating_sub(u64::from(self.fins > 0))
+        end.saturating_sub(1).saturating_sub(u64::from(self.has_fin()))
     }
 
     /// Its numbers as they are on the wire; `offered` is the window of the other side.
@@ -168,21 +223,25 @@ impl Side {
 
     /// Whether this letter is due: the first time, and for a SYN, FIN or RST each time its number is another one.
     pub fn notes(&mut self, letter: u8, number: Option<i64>) -> bool {
-        let (bit, last) = match letter {
-            b'S' | b'H' => (1, Some(&mut self.noted.syn)),
-            b'F' => (2, Some(&mut self.noted.fin)),
-            b'R' => (4, Some(&mut self.noted.rst)),
-            b'D' => (8, None),
-            b'A' => (16, None),
-            b'I' => (32, None),
-            _ => (64, None),
+        let bit = match letter {
+            b'S' | b'H' => 1,
+            b'F' => 2,
+            b'R' => 4,
+            b'D' => 8,
+            b'A' => 16,
+            b'I' => 32,
+            _ => 64,
         };
-        let first = self.noted.letters & bit == 0;
-        self.noted.letters |= bit;
-        match (last, number) {
-            (Some(last), Some(number)) => std::mem::replace(last, number) != number || first,
-            _ => first,
-        }
+        let first = self.noted & bit == 0;
+        self.noted |= bit;
+        let Some(number) = number else { return first };
+        let other = match letter {
+            b'F' => std::mem::replace(&mut self.rare.need().fin, number) != number,
+            b'R' => std::mem::replace(&mut self.rare.need().rst, number) != number,
+            // Truncation is the point: the low 32 bits tell one SYN from the next.
+            _ => std::mem::replace(&mut self.syn, number as u32) != number as u32,
+        };
+        other || first
     }
 }
 

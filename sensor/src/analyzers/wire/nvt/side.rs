@@ -1,5 +1,7 @@
 //! One direction of a terminal: its lines, and the commands among them.
 
+use std::thread::LocalKey;
+
 use super::Said;
 use super::options::{DONT, WILL};
 use crate::analyzers::Context;
@@ -8,6 +10,7 @@ use crate::event::Event;
 use crate::event::nvt::{Negotiation, NvtEvent};
 use crate::flow::EndpointState;
 use crate::flow::key::Direction;
+use crate::spare::{Lend, Lent, Spare};
 
 /// End of a suboption.
 const SE: u8 = 240;
@@ -37,7 +40,7 @@ pub struct Side {
     /// Its lines.
     pub lines: Lines,
     /// The content of the suboption that is being read.
-    pub suboption: Vec<u8>,
+    pub suboption: Lent<Suboption>,
     /// It has been shown.
     pub shown: bool,
     state: State,
@@ -49,6 +52,20 @@ pub struct Side {
     urgent: bool,
     /// The number of the last urgent byte, as far as it tells a retransmission.
     urgent_at: u32,
+}
+
+/// The content of a suboption.
+#[derive(Default, Debug)]
+pub struct Suboption(pub Vec<u8>);
+
+thread_local! {
+    static SPARE: Spare<Suboption> = const { Spare::new() };
+}
+
+impl Lend for Suboption {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
 }
 
 /// Where in a command the stream is.
@@ -129,12 +146,17 @@ impl Side {
     pub fn restart(&mut self) {
         self.lines.restart();
         self.state = State::Text;
-        self.suboption = Vec::new();
+        self.suboption.give_back();
+    }
+
+    /// The suboption that has been read.
+    pub fn suboption(&self) -> &[u8] {
+        self.suboption.get().map_or(&[], |content| &content.0)
     }
 
     /// Bytes on the heap.
     pub fn held(&self) -> usize {
-        self.lines.held().saturating_add(self.suboption.capacity())
+        self.lines.held().saturating_add(self.suboption.get().map_or(0, |content| content.0.capacity()))
     }
 
     /// Reads on to the end of a line, or to something within it; `None` if there is nothing more.
@@ -222,10 +244,11 @@ impl Side {
     }
 
     fn collect(&mut self, cx: &mut Context<'_>, said: &mut Said, byte: u8) {
-        let full = self.suboption.len() >= SUBOPTION_MAX;
+        let content = &mut self.suboption.need().0;
+        let full = content.len() >= SUBOPTION_MAX;
         cx.weird_once(&mut said.suboption_size, full, "nvt_option_size_exceeded");
-        if !full && (self.suboption.len() < self.suboption.capacity() || cx.may_keep(self.suboption.len().max(8))) {
-            self.suboption.push(byte);
+        if !full && (content.len() < content.capacity() || cx.may_keep(content.len().max(8))) {
+            content.push(byte);
         }
     }
 }
