@@ -1,6 +1,7 @@
 //! FTP's data connections: which are expected because of what a session said, which have come, and from whom.
 
 use std::net::IpAddr;
+use std::thread::LocalKey;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -14,6 +15,7 @@ use crate::policy::notice::About;
 use crate::policy::words::put;
 use crate::policy::{Note, Policy, Seen};
 use crate::record::{ConnId, FtpRecord, Message};
+use crate::spare::{Lend, Lent, Spare};
 use crate::time::Timestamp;
 
 /// Commands that are answered over a data connection.
@@ -24,8 +26,8 @@ const AT_A_TIME: usize = 4;
 /// What a session remembers of its data connections.
 #[derive(Default, Debug)]
 pub struct DataChannel {
-    /// The endpoints that were named last, the oldest first.
-    named: SmallVec<[Place; AT_A_TIME]>,
+    /// Nothing until one is named.
+    named: Lent<Named>,
     /// Whether the last one is the server's.
     passive: bool,
     /// Whether it was said on the control connection.
@@ -36,10 +38,28 @@ pub struct DataChannel {
     begun: bool,
 }
 
+/// The endpoints that were named last, the oldest first.
+#[derive(Default, Debug)]
+struct Named(SmallVec<[Place; AT_A_TIME]>);
+
+thread_local! {
+    static SPARE: Spare<Named> = const { Spare::new() };
+}
+
+impl Lend for Named {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
+    }
+}
+
 impl DataChannel {
     /// Bytes on the heap.
     pub fn held(&self) -> usize {
-        0
+        self.named.get().map_or(0, |_| size_of::<Named>())
+    }
+
+    fn last(&self) -> Option<Place> {
+        self.named.get().and_then(|named| named.0.last()).copied()
     }
 }
 
@@ -64,15 +84,16 @@ impl Policy {
         let control = seen.conn.id;
         let host = if passive { control.key.orig_h } else { control.key.resp_h };
         let place = Place::To(resp_h, resp_p);
-        data.named.retain(|named| *named != place);
-        if data.named.len() >= AT_A_TIME {
-            let oldest = data.named.remove(0);
+        let named = &mut data.named.need().0;
+        named.retain(|named| *named != place);
+        if named.len() >= AT_A_TIME {
+            let oldest = named.remove(0);
             data.unused =
                 if self.ftp_data.forget(seen.now, oldest, &control) { data.unused.saturating_add(1) } else { 0 };
         }
         let answer = self.ftp_data.expect(seen.now, place, host, &control, &self.stats);
         if answer == Answer::Expected {
-            data.named.push(place);
+            data.named.need().0.push(place);
             (data.passive, data.told) = (passive, true);
         }
         if answer == Answer::TooMany || data.unused == self.settings.limits.ftp_data_expected_per_session {
@@ -83,9 +104,10 @@ impl Policy {
 
     /// A session ends: what it still expects is not expected any more.
     pub(super) fn end_data_channel(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
-        for place in data.named.drain(..) {
-            self.ftp_data.forget(seen.now, place, &seen.conn.id);
+        for place in data.named.get().into_iter().flat_map(|named| &named.0) {
+            self.ftp_data.forget(seen.now, *place, &seen.conn.id);
         }
+        data.named.give_back();
         if std::mem::take(&mut data.begun) {
             self.ftp_data.end_session(&seen.conn.id);
         }
@@ -133,8 +155,8 @@ impl Policy {
     /// connection (RFC 959 section 3.2).
     pub(super) fn ftp_transfer_requested(&mut self, seen: &mut Seen<'_>, data: &mut DataChannel) {
         let key = &seen.conn.id.key;
-        let (endpoint, passive, told) = match data.named.last() {
-            Some(Place::To(addr, port)) => ((*addr, *port), data.passive, data.told),
+        let (endpoint, passive, told) = match data.last() {
+            Some(Place::To(addr, port)) => ((addr, port), data.passive, data.told),
             _ => ((key.orig_h, key.orig_p), false, false),
         };
         self.ftp_connection_expected(seen, data, endpoint, passive);
@@ -144,7 +166,7 @@ impl Policy {
     /// Writes the record of a transfer with what is known of its data connection. If the reply came before the end of that, the record
     /// waits for it.
     pub(super) fn write_ftp_transfer(&mut self, now: Timestamp, data: &DataChannel, mut record: FtpRecord) {
-        let Some(&place) = data.named.last() else { return self.write(now, record) };
+        let Some(place) = data.last() else { return self.write(now, record) };
         // Another session may have named the same endpoint since: then what comes there is taken for its own.
         let mut known = self.ftp_data.get_mut(&place).filter(|known| known.control.uid == record.id.uid);
         let has_come = known.as_ref().is_some_and(|known| known.has_come());

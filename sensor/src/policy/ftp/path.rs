@@ -1,8 +1,8 @@
 //! Where a session is in the server's directories: what CWD, CDUP and PWD say of it.
 
 /// Where a session is before anybody has logged in, and after, until the server tells.
-pub(super) const BEFORE_LOGIN: &[u8] = b"<before_login>/";
-pub(super) const UNKNOWN: &[u8] = b"<unknown>/";
+pub(super) const BEFORE_LOGIN: &str = "<before_login>/";
+pub(super) const UNKNOWN: &str = "<unknown>/";
 
 /// Goes where CWD said: an absolute path replaces what was there, any other is appended to it.
 pub(super) fn change(cwd: &mut Vec<u8>, to: &[u8], limit: usize) {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn walk(steps: &[&str]) -> String {
-        let mut cwd = BEFORE_LOGIN.to_vec();
+        let mut cwd = BEFORE_LOGIN.as_bytes().to_vec();
         steps.iter().for_each(|step| change(&mut cwd, step.as_bytes(), 1024));
         String::from_utf8(cwd).unwrap()
     }

@@ -64,7 +64,7 @@ impl Policy {
             data_resp_h: line.data.map(|(_, resp_h, _)| resp_h),
             data_resp_p: line.data.map(|(.., resp_p)| resp_p),
             auth_success: line.auth_success,
-            cwd: Some(self.text(&session.cwd)),
+            cwd: Some(self.text(session.cwd.as_bytes())),
             text: line.text,
         }
     }

@@ -113,9 +113,8 @@ impl Policy {
         let user = session.user.clone();
         let known = &self.sets.initial_directories;
         let row = known.find(seen.conn.id.key.resp_h, |(name, _)| name.as_bytes() == user.as_bytes());
-        let directory = row.map_or(path::UNKNOWN, |(_, directory)| directory.as_bytes());
-        session.cwd.clear();
-        session.cwd.extend_from_slice(directory);
+        let directory = row.map_or(path::UNKNOWN, |(_, directory)| directory);
+        session.cwd = self.buffers.text(directory.as_bytes(), usize::MAX);
         self.login_successful(seen, user.as_bytes());
         if session.password.is_none() && Sensitivity::needs_password(&self.sets, user.as_bytes()) {
             self.terminate_connection(seen);
@@ -149,16 +148,14 @@ impl Policy {
         let limit = self.settings.limits.text_bytes;
         let cwd = &mut self.scratch;
         cwd.clear();
-        cwd.extend_from_slice(&session.cwd);
+        cwd.extend_from_slice(session.cwd.as_bytes());
         match (reply.name.as_bytes(), reply.code) {
             (b"CWD" | b"XCWD", 250) => path::change(cwd, reply.arg.as_bytes(), limit),
             (b"CDUP" | b"XCUP", 200 | 250) => path::change(cwd, b"..", limit),
             (b"PWD" | b"XPWD", 257) => path::quoted(cwd, reply.msg.as_bytes(), limit),
             _ => return,
         }
-        session.cwd.clear();
-        self.buffers.grow(&mut session.cwd, cwd.len());
-        session.cwd.extend_from_slice(cwd);
+        session.cwd = self.buffers.text(cwd, usize::MAX);
     }
 
     /// A transfer begins: it is no longer unavailable, and its size may have been announced.

@@ -12,9 +12,6 @@ use crate::policy::{Policy, Seen, Session};
 use crate::text::{Buffers, Text};
 use crate::time::Timestamp;
 
-/// Room for the names of most directories.
-const CWD: usize = 96;
-
 /// The manual's `ftp_session_info`.
 #[derive(Debug)]
 pub struct FtpSession {
@@ -30,7 +27,7 @@ pub struct FtpSession {
     /// Commands without a reply.
     pub(super) pending: Pending,
     /// The directory, as far as it is known.
-    pub(super) cwd: Vec<u8>,
+    pub(super) cwd: Text,
     /// The size of the file that is being sent, as the server has announced it.
     pub(super) file_size: Option<u64>,
     /// What is to be reported of the user's login: marks of `pending::Marks`.
@@ -43,7 +40,7 @@ pub struct FtpSession {
     pub data: DataChannel,
 }
 
-const _: () = assert!(size_of::<FtpSession>() <= 384, "one is kept per session");
+const _: () = assert!(size_of::<FtpSession>() <= 224, "one is kept per session");
 
 impl FtpSession {
     fn new(now: Timestamp) -> Self {
@@ -54,7 +51,7 @@ impl FtpSession {
             num_requests: 0,
             request_t: now,
             pending: Pending::default(),
-            cwd: Vec::with_capacity(CWD),
+            cwd: path::BEFORE_LOGIN.into(),
             file_size: None,
             user_marks: 0,
             logged_in: false,
@@ -66,7 +63,7 @@ impl FtpSession {
     /// Bytes on the heap, besides its own.
     pub fn held(&self) -> usize {
         let password = self.password.as_ref().map_or(0, Text::held);
-        let buffers = self.request.capacity() + self.pending.held() + self.cwd.capacity();
+        let buffers = self.request.capacity() + self.pending.held() + self.cwd.held();
         self.user.held() + password + buffers + self.data.held()
     }
 
@@ -95,12 +92,10 @@ impl Policy {
     }
 
     fn begin_ftp_session(&mut self, seen: &mut Seen<'_>, replied: bool) -> Option<Box<FtpSession>> {
-        let needed = size_of::<FtpSession>() + CWD;
-        if !self.ftp_room(seen, needed) {
+        if !self.ftp_room(seen, size_of::<FtpSession>()) {
             return None;
         }
         let mut session = Box::new(FtpSession::new(seen.now));
-        session.cwd.extend_from_slice(path::BEFORE_LOGIN);
         if replied {
             session.pending.push(Command { name: INIT, arg: b"" }, 0, &self.buffers);
         }
@@ -169,6 +164,6 @@ mod tests {
         session.pending.remove(0, &buffers);
         session.pending.remove(0, &buffers);
         let bytes = size_of::<crate::analyzers::ftp::Ftp>() + size_of::<FtpSession>() + session.held();
-        assert!(bytes < 1024, "{bytes} bytes of an idle session, its analyzer with it");
+        assert!(bytes <= 384, "{bytes} bytes of an idle session, its analyzer with it");
     }
 }
