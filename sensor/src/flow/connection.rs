@@ -27,7 +27,8 @@ pub(super) struct Connection {
     pub(super) tcp: Option<Box<Tcp>>,
     /// What was asked for to terminate it; few connections have that.
     pub(super) terminating: Option<Box<Terminating>>,
-    inactivity: Duration,
+    /// Nanoseconds of silence after which it is over.
+    inactivity: u64,
     due: Timestamp,
     /// What the worker's budget was charged for it.
     account: usize,
@@ -52,7 +53,7 @@ pub(super) enum Fate {
 
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
-        let due = Timestamp::ZERO;
+        let (due, inactivity) = (Timestamp::ZERO, nanos(inactivity));
         Connection { subject: Subject::new(conn, analyzer), tcp, terminating: None, inactivity, due, account: 0 }
     }
 
@@ -142,7 +143,7 @@ impl Connection {
             let interactive = self.subject.analyzer.as_ref().is_some_and(AnyAnalyzer::is_interactive);
             let timeouts = &shared.settings.timeouts;
             if interactive {
-                self.inactivity = seconds(timeouts.tcp_interactive_inactivity_timeout);
+                self.inactivity = nanos(seconds(timeouts.tcp_interactive_inactivity_timeout));
             }
         }
         self.settle(shared);
@@ -240,8 +241,12 @@ impl Connection {
     }
 
     fn expiry(&self) -> Timestamp {
-        self.subject.conn.last + self.inactivity
+        self.subject.conn.last + Duration::from_nanos(self.inactivity)
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Entry for Connection {

@@ -56,7 +56,7 @@ pub struct Conn {
     pub verdict: Verdict,
     /// How far its login dialogue has come, if it is one: the manual's `get_login_state`.
     pub login: LoginState,
-    /// Where its packets are, should policy want them recorded.
+    /// Where its packets are, should policy want them recorded, and why it does.
     pub trace: Mark,
 }
 
@@ -168,8 +168,6 @@ pub struct Marks {
     pub judged: u32,
     /// An annotation is missing, because the worker had no room for it.
     pub unannotated: bool,
-    /// Why its packets are recorded, if they are.
-    pub recorded_because: &'static str,
     /// The manual's session record of the protocol that is spoken.
     pub session: Session,
 }

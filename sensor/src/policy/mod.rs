@@ -179,7 +179,7 @@ impl Policy {
             let mut record = self.notices.record(seen.now, note, Some(&seen.conn.id), msg);
             (record.sub, record.user, record.filename) = (more.sub, more.user, more.filename);
             record.n = more.n.or(record.n);
-            let recorded = self.settings.record.is_on() && !seen.conn.marks.recorded_because.is_empty();
+            let recorded = self.settings.record.is_on() && !seen.conn.trace.why().is_empty();
             record.capture_file = recorded.then(|| self.text(trace::file_name(&seen.conn.id).as_bytes()));
             self.write_notice(seen.now, note, about, record);
         }
@@ -241,9 +241,7 @@ impl Seen<'_> {
     /// The manual's `set_record_packets(c, T)`: this connection's packets are worth keeping. The first reason is the one that is told.
     fn set_record_packets(&mut self, why: &'static str) {
         self.verdict |= Verdict::RECORD;
-        if self.conn.marks.recorded_because.is_empty() {
-            self.conn.marks.recorded_because = why;
-        }
+        self.conn.trace.record(why);
     }
 }
 

@@ -9,7 +9,7 @@ use super::words::{Words, put};
 use super::{Note, Policy, Seen};
 use crate::config::Settings;
 use crate::config::sets::WeirdAction;
-use crate::record::{ConnId, Fact, Message, Uid, WeirdRecord};
+use crate::record::{ConnId, Fact, Message, WeirdRecord};
 use crate::time::Timestamp;
 
 /// Names whose action is softer for clients in `RPC_okay_nets`: the manual's `RPC_weird_action_filter`.
@@ -61,9 +61,7 @@ impl Subject {
     /// What a memory per connection is kept by: the connection, or the hosts.
     fn alone(&self) -> About {
         match self.id {
-            Some(ConnId { uid: Uid(uid), .. }) => {
-                About { detail: (uid as u64, (uid >> 64) as u64), ..About::default() }
-            }
+            Some(ConnId { uid, .. }) => About { detail: (uid.0 as u64, (uid.0 >> 64) as u64), ..About::default() },
             None => self.hosts(),
         }
     }

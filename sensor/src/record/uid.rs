@@ -4,6 +4,7 @@ use std::fmt;
 
 /// A connection's unique name, in every record about it: `C` and base-62 digits of 96 bits, as Zeek writes it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(C, packed(8))] // what holds one is not to be padded to 16 bytes
 pub struct Uid(pub u128);
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

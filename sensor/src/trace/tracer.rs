@@ -1,5 +1,7 @@
 //! The worker's side: remembers frames that may be wanted, and tells the collector those that are.
 
+use std::thread::LocalKey;
+
 use super::ring::{Entry, Place, Ring};
 use super::{Kept, KeptPacket};
 use crate::analyzers::Service;
@@ -9,6 +11,7 @@ use crate::event::Verdict;
 use crate::flow::Conn;
 use crate::outbox::Outbox;
 use crate::record::Message;
+use crate::spare::{Lend, Lent, Spare};
 use crate::time::Timestamp;
 
 /// The first frames of a connection are kept apart from the others, so that its handshake outlives a long session.
@@ -28,8 +31,14 @@ pub struct Tracer {
 }
 
 /// What a connection remembers of its own frames.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Mark {
+#[derive(Default, Debug)]
+pub struct Mark(Lent<Frames>);
+
+/// Nothing of the kind is needed while nobody may want the frames.
+#[derive(Default, Debug)]
+struct Frames {
+    /// Why they are wanted, if they are.
+    why: &'static str,
     /// The latest of its first frames.
     first: Place,
     /// The latest of the others.
@@ -44,8 +53,35 @@ pub struct Mark {
 
 impl Mark {
     /// Whether the connection's packets can be recorded from its first one on.
-    pub fn is_watched(self) -> bool {
-        self.watched
+    pub fn is_watched(&self) -> bool {
+        self.0.get().is_some_and(|frames| frames.watched)
+    }
+
+    /// Why its packets are recorded; empty if they are not.
+    pub fn why(&self) -> &'static str {
+        self.0.get().map_or("", |frames| frames.why)
+    }
+
+    /// Its packets are worth recording. The first reason is the one that is told.
+    pub fn record(&mut self, why: &'static str) {
+        let frames = self.0.need();
+        if frames.why.is_empty() {
+            frames.why = why;
+        }
+    }
+
+    fn is_recording(&self) -> bool {
+        self.0.get().is_some_and(|frames| frames.recording)
+    }
+}
+
+thread_local! {
+    static SPARE: Spare<Frames> = const { Spare::new() };
+}
+
+impl Lend for Frames {
+    fn spare() -> &'static LocalKey<Spare<Self>> {
+        &SPARE
     }
 }
 
@@ -62,21 +98,25 @@ impl Tracer {
 
     /// What a connection on the port of this service remembers at first.
     pub fn mark(&self, service: Option<Service>) -> Mark {
-        Mark { watched: service.is_some_and(|service| self.services.contains(&service)), ..Mark::default() }
+        let mut mark = Mark::default();
+        if service.is_some_and(|service| self.services.contains(&service)) {
+            mark.0.need().watched = true;
+        }
+        mark
     }
 
     /// Sees a frame after it has been analysed, with its connection.
     pub fn on_frame(&mut self, conn: &mut Conn, frame: &Frame<'_>) {
-        if conn.trace.recording {
+        if conn.trace.is_recording() {
             self.tell(frame.at, conn, &entry(0, frame, usize::MAX), false);
             return;
         }
         let wanted = conn.verdict.has(Verdict::RECORD);
-        let unwanted = !conn.trace.watched || conn.verdict.has(Verdict::DO_NOT_RECORD);
+        let unwanted = !conn.trace.is_watched() || conn.verdict.has(Verdict::DO_NOT_RECORD);
         if unwanted && !wanted {
             return;
         }
-        let mark = &mut conn.trace;
+        let mark = conn.trace.0.need();
         if mark.firsts < FIRST && frame.bytes.len() <= FIRST_BYTES {
             mark.firsts += 1;
             mark.first = self.first.push(&entry(mark.first, frame, FIRST_BYTES));
@@ -85,7 +125,7 @@ impl Tracer {
             mark.recent = self.recent.push(&entry(mark.recent, frame, usize::MAX));
         }
         if wanted {
-            conn.trace.recording = true;
+            mark.recording = true;
             self.tell_the_past(conn);
         }
     }
@@ -93,7 +133,7 @@ impl Tracer {
     /// The connection is over; that may have been what made it worth keeping.
     pub fn on_close(&self, conn: &Conn) {
         let wanted = conn.verdict.has(Verdict::RECORD);
-        if wanted && !conn.trace.recording {
+        if wanted && !conn.trace.is_recording() {
             self.tell_the_past(conn);
         }
         if wanted {
@@ -103,8 +143,9 @@ impl Tracer {
 
     /// Tells what is still there of the connection, oldest first.
     fn tell_the_past(&self, conn: &Conn) {
+        let Some(frames) = conn.trace.0.get() else { return };
         let mut after_hole = false;
-        for (ring, latest) in [(&self.first, conn.trace.first), (&self.recent, conn.trace.recent)] {
+        for (ring, latest) in [(&self.first, frames.first), (&self.recent, frames.recent)] {
             let (places, cut) = ring.latest_first(latest);
             after_hole |= cut;
             for entry in places.iter().rev().filter_map(|place| ring.get(*place)) {
@@ -116,7 +157,7 @@ impl Tracer {
     fn tell(&self, at: Timestamp, conn: &Conn, entry: &Entry<'_>, after_hole: bool) {
         let packet = KeptPacket {
             id: conn.id,
-            why: conn.marks.recorded_because,
+            why: conn.trace.why(),
             at: entry.at,
             link: LINKS.get(usize::from(entry.kind)).copied().unwrap_or(Link::Ethernet),
             wire_len: entry.full_len,

@@ -48,7 +48,7 @@ impl Transcriber {
 
     /// Tells what is still there of the session, oldest first, if it has turned hot since.
     pub fn tell_the_past(&self, at: Timestamp, conn: &Conn, mark: &mut LineMark) {
-        if mark.telling || conn.marks.recorded_because.is_empty() {
+        if mark.telling || conn.trace.why().is_empty() {
             return;
         }
         mark.telling = true;
@@ -61,7 +61,7 @@ impl Transcriber {
     fn tell(&self, at: Timestamp, conn: &Conn, entry: &Entry<'_>, after_hole: bool) {
         let line = KeptLine {
             id: conn.id,
-            why: conn.marks.recorded_because,
+            why: conn.trace.why(),
             at: entry.at,
             is_orig: entry.kind == 1,
             after_hole,
@@ -94,7 +94,7 @@ mod tests {
         say(&conn, 1, Direction::FromResp);
         say(&conn, 2, Direction::FromOrig);
         assert!(inbox.pop().is_none());
-        conn.marks.recorded_because = "SensitiveLogin";
+        conn.trace.record("SensitiveLogin");
         say(&conn, 3, Direction::FromResp);
         say(&conn, 4, Direction::FromOrig);
         let mut told = String::new();

@@ -179,7 +179,7 @@ impl Guessing {
     fn forgive_connection(&mut self, at: Timestamp, id: &ConnId, source: Source, user: &[u8]) {
         let server = id.key.resp_h;
         self.forgive(&By::Server(server), &source);
-        match self.known.get(at, &id.uid.0).copied() {
+        match self.known.get(at, &{ id.uid.0 }).copied() {
             Some(Tried::Password(password)) => {
                 self.tally.forgive(self.digest(&By::Account(server, user)), password);
                 self.forgive(&By::Pair(user, password), &server);
