@@ -14,6 +14,7 @@ const UNSAFE: [&str; 8] = [
     "sensor/src/kernel.rs",
     "sensor-ebpf/src/",
     "bench/src/",
+    "tests/tests/memory.rs",
     "tests/tests/steady.rs",
     "tests/tests/tidy.rs",
 ];

@@ -263,6 +263,14 @@ pub enum AnyAnalyzer {
     Ssh(Box<ssh::Ssh>),
 }
 
+/// The most bytes that one of them has beside the slot whatever its peers do: itself, or what it is lent.
+pub const BESIDE: usize = 448;
+
+const _: () = assert!(size_of::<telnet::Telnet>() + wire::nvt::BESIDE <= BESIDE, "see `Limits`");
+const _: () = assert!(size_of::<ftp::Ftp>() + wire::nvt::BESIDE <= BESIDE, "see `Limits`");
+const _: () = assert!(size_of::<rlogin::Rlogin>() <= BESIDE && size_of::<rsh::Rsh>() <= BESIDE, "see `Limits`");
+const _: () = assert!(wire::session::BESIDE <= BESIDE, "see `Limits`");
+
 const _: () = assert!(size_of::<AnyAnalyzer>() <= 32, "one is kept in each slot: box those that are larger");
 
 /// Calls the same method of whichever analyzer it is.

@@ -10,7 +10,7 @@ use crate::stats::WorkerCounters;
 pub const EXHAUSTED: &str = "buffer_budget_exhausted";
 
 /// The most bytes of a connection's own state, which is not charged: the table and the wheel bound it.
-pub const CONNECTION_BYTES: usize = 1536;
+pub const CONNECTION_BYTES: usize = 1280;
 
 /// The budget; its level is a counter of the worker, which is the only one to write it.
 #[derive(Clone, Copy, Debug)]

@@ -9,15 +9,14 @@ use super::table::Entry;
 use super::tcp::{Tcp, TcpTimer};
 use super::terminate::Terminating;
 use super::{Conn, EndpointState};
-use crate::analyzers::ftp::Ftp;
-use crate::analyzers::telnet::Telnet;
-use crate::analyzers::{AnyAnalyzer, Step};
+use crate::analyzers::{self, AnyAnalyzer, Step};
 use crate::capture::Bypassed;
 use crate::config::{Timeouts, seconds};
 use crate::event::ConnectionEvent;
 use crate::packet::{Datagram, Ip, Segment};
 use crate::stats::WorkerCounters;
 use crate::time::Timestamp;
+use crate::trace::Mark;
 
 /// A connection.
 #[derive(Debug)]
@@ -34,15 +33,14 @@ pub(super) struct Connection {
     account: usize,
 }
 
-/// What can stand beside a slot whatever its peers do: the largest analyzer, or both directions of RPC's record marking.
-const BESIDE: usize = 336;
+/// What a connection has whatever its peers do.
+const OWN: usize = size_of::<Option<Connection>>() + Tcp::BYTES + Mark::BESIDE + analyzers::BESIDE;
 
 const _: () = assert!(
-    size_of::<Option<Connection>>() <= 640,
-    "a flow of UDP is that, and nothing else: box what it has no need of"
+    size_of::<Option<Connection>>() <= 360,
+    "a flow of UDP that waits for nothing is that, and nothing else: lend what it has no need of"
 );
-const _: () = assert!(size_of::<Option<Connection>>() + size_of::<Tcp>() + BESIDE <= CONNECTION_BYTES, "see `Limits`");
-const _: () = assert!(size_of::<Telnet>() <= BESIDE && size_of::<Ftp>() <= BESIDE, "they stand beside the slot");
+const _: () = assert!(OWN <= CONNECTION_BYTES, "see `Limits`");
 
 /// What is left of a connection after one of its deadlines.
 #[derive(Clone, Copy, PartialEq, Eq)]

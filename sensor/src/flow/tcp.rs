@@ -8,7 +8,7 @@ mod states;
 
 pub(super) use closing::TcpTimer;
 use listener::Listener;
-use side::Side;
+use side::{Rare, Side};
 
 use super::key::Direction;
 use super::subject::{Shared, Subject};
@@ -56,6 +56,9 @@ struct Close {
 }
 
 impl Tcp {
+    /// Bytes that it takes at most, without what its streams keep back.
+    pub const BYTES: usize = size_of::<Tcp>() + 2 * size_of::<Rare>();
+
     /// The state of a connection of which nothing has been seen.
     pub fn new(watched: bool) -> Self {
         Tcp {

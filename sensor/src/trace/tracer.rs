@@ -52,6 +52,9 @@ struct Frames {
 }
 
 impl Mark {
+    /// Bytes that one may take beside its connection.
+    pub const BESIDE: usize = size_of::<Frames>();
+
     /// Whether the connection's packets can be recorded from its first one on.
     pub fn is_watched(&self) -> bool {
         self.0.get().is_some_and(|frames| frames.watched)

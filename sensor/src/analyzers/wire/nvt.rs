@@ -17,7 +17,7 @@ use std::thread::LocalKey;
 
 use self::options::{Options, WILL, WONT, code};
 use self::security::{Outcome, Security};
-use self::side::{Side, Token};
+use self::side::{Side, Suboption, Token};
 use self::suboption::Meaning;
 use super::Decimal;
 pub use super::lines::WAITING_MAX as PDU_MAX;
@@ -38,6 +38,9 @@ pub struct Nvt {
     orig: Side,
     resp: Side,
 }
+
+/// Bytes that one is lent at most, without what grows with what is said.
+pub const BESIDE: usize = size_of::<Negotiated>() + 2 * size_of::<Suboption>();
 
 const _: () = assert!(size_of::<Nvt>() <= 136, "one is kept per connection");
 

@@ -3,6 +3,7 @@
 use std::thread::LocalKey;
 
 use super::Decimal;
+use super::calls::Calls;
 use super::dialogue::{Dialogue, Message, Program};
 use super::reader::Reader;
 use super::record::{Bounds, Found, Records};
@@ -34,6 +35,9 @@ struct Side {
     began: bool,
     ended: bool,
 }
+
+/// Bytes that one is lent at most, without what grows with what is said.
+pub const BESIDE: usize = size_of::<Streams>() + size_of::<Calls>();
 
 impl<P> Default for Session<P> {
     fn default() -> Self {
