@@ -199,9 +199,9 @@ impl Connection {
             let is_open = self.tcp.as_ref().is_none_or(|tcp| tcp.is_open());
             let counters = &shared.stats.counters;
             if is_open {
-                counters.bypasses_expired.inc()
+                counters.bypasses_expired.inc();
             } else {
-                counters.bypasses_finished.inc()
+                counters.bypasses_finished.inc();
             }
             let kept_out = self.subject.end_bypass(shared);
             self.account(kept_out);
