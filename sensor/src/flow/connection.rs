@@ -37,7 +37,7 @@ pub(super) struct Connection {
 const OWN: usize = size_of::<Option<Connection>>() + Tcp::BYTES + Mark::BESIDE + analyzers::BESIDE;
 
 const _: () = assert!(
-    size_of::<Option<Connection>>() <= 360,
+    size_of::<Option<Connection>>() <= 376,
     "a flow of UDP that waits for nothing is that, and nothing else: lend what it has no need of"
 );
 const _: () = assert!(OWN <= CONNECTION_BYTES, "see `Limits`");

@@ -45,7 +45,7 @@ pub(super) struct Subject {
     /// Whether anybody above was called since it was asked last what it holds.
     called: bool,
     /// What it held then.
-    held: usize,
+    held: u32,
 }
 
 impl Subject {
@@ -109,9 +109,10 @@ impl Subject {
     /// Bytes on the heap that the analyzer and the annotations take. They change by calls alone, and most acknowledgements call nobody.
     pub fn held(&mut self) -> usize {
         if std::mem::take(&mut self.called) {
-            self.held = self.conn.held() + self.analyzer.as_ref().map_or(0, AnyAnalyzer::held);
+            let held = self.conn.held() + self.analyzer.as_ref().map_or(0, AnyAnalyzer::held);
+            self.held = u32::try_from(held).unwrap_or(u32::MAX);
         }
-        self.held
+        self.held as usize
     }
 
     /// When the analyzer wants to be called, if nothing comes.

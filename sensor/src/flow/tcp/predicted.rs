@@ -60,7 +60,7 @@ impl Tcp {
             && !(self.orig.did_close | self.resp.did_close)
             && side.seen
             && side.last > 0
-            && side.kept_out == 0
+            && side.kept_out() == 0
             && segment.seq == side.isn.wrapping_add(side.last as u32)
             && segment.window != 0
             && segment.ack != 0

@@ -23,13 +23,12 @@ impl Marks {
 #[derive(Default, Debug)]
 pub(super) struct Pending {
     bytes: Vec<u8>,
-    count: u16,
 }
 
 impl Pending {
     /// How many wait.
     pub fn len(&self) -> usize {
-        self.count.into()
+        self.entries().count()
     }
 
     /// Bytes on the heap.
@@ -52,7 +51,6 @@ impl Pending {
         self.bytes.extend_from_slice(&(arg.len() as u16).to_be_bytes());
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(arg);
-        self.count += 1;
     }
 
     /// The commands, the oldest first.
@@ -78,8 +76,7 @@ impl Pending {
         let before: usize = self.iter().take(place).map(size).sum();
         let Some(own) = self.iter().nth(place).map(size) else { return };
         self.bytes.drain(before..before + own);
-        self.count -= 1;
-        if self.count == 0 {
+        if self.bytes.is_empty() {
             buffers.give_back(&mut self.bytes);
         }
     }
