@@ -18,7 +18,7 @@ pub const NEAR: &str = "pb0";
 /// The end that they arrive at.
 pub const FAR: &str = "pb1";
 
-/// A wire, with a generator on the last CPU: the sensor's workers begin at the first.
+/// A wire, with a generator on the last CPU, and more of them on the CPUs before it: the sensor's workers begin at the first.
 pub struct Lab {
     /// The interface that frames are sent into.
     pub near: String,
@@ -26,7 +26,7 @@ pub struct Lab {
     pub far: String,
     /// Whether the wire is a veth pair of our own.
     pub made: bool,
-    generator: Box<dyn Generator + Send>,
+    generators: Vec<Box<dyn Generator + Send>>,
 }
 
 /// What the two ends of a wire have counted so far.
@@ -46,8 +46,20 @@ impl Lab {
     /// # Errors
     /// Not root, or no veth in this kernel.
     pub fn veth() -> Result<Self> {
-        make_veth()?;
-        Lab::between(NEAR, FAR, true)
+        Lab::veth_with(1)
+    }
+
+    /// The same with so many queues, and as many generators: live frames of each CPU arrive on a queue of their own.
+    ///
+    /// # Errors
+    /// Not root, or no veth in this kernel.
+    pub fn veth_with(queues: usize) -> Result<Self> {
+        make_veth(queues)?;
+        let mut lab = Lab::between(NEAR, FAR, true)?;
+        for _ in 1..queues {
+            lab.generators.push(Box::new(LiveFrames::to(NEAR)?));
+        }
+        Ok(lab)
     }
 
     /// Two interfaces of this machine that are connected, the sending one first, with live frames or what else is to send.
@@ -55,29 +67,38 @@ impl Lab {
     /// # Errors
     /// There is no such interface.
     pub fn between(near: &str, far: &str, made: bool) -> Result<Self> {
-        let generator = Box::new(LiveFrames::to(near)?);
-        Ok(Lab { near: near.to_owned(), far: far.to_owned(), made, generator })
+        let generators: Vec<Box<dyn Generator + Send>> = vec![Box::new(LiveFrames::to(near)?)];
+        Ok(Lab { near: near.to_owned(), far: far.to_owned(), made, generators })
     }
 
     /// The same wire, with another generator.
     #[must_use]
     pub fn with(mut self, generator: Box<dyn Generator + Send>) -> Self {
-        self.generator = generator;
+        self.generators = vec![generator];
         self
     }
 
-    /// Sends a load from the generator's CPU.
+    /// Sends a load; several generators share the pace, and have clients of their own.
     ///
     /// # Errors
-    /// What the generator says.
+    /// What a generator says.
     pub fn send(&mut self, load: &Load, pace: Pace, lasting: Duration) -> Result<Sent> {
-        let generator = &mut self.generator;
+        let pace = pace.rate().map_or(Pace::FlatOut, |rate| Pace::PerSecond(rate / self.generators.len() as f64));
         thread::scope(|scope| {
-            let sender = thread::Builder::new().name("generator".into()).spawn_scoped(scope, || {
-                sys::pin_to_cpu(processors().saturating_sub(1))?;
-                generator.send(load, pace, lasting)
-            })?;
-            sender.join().map_err(|_| anyhow!("the generator has panicked"))?
+            let mut senders = Vec::new();
+            for (number, generator) in self.generators.iter_mut().enumerate() {
+                let load = Load { seed: load.seed + ((number as u64) << 32), ..load.clone() };
+                let thread = thread::Builder::new().name(format!("generator-{number}"));
+                senders.push(thread.spawn_scoped(scope, move || {
+                    sys::pin_to_cpu(processors().saturating_sub(number + 1))?;
+                    generator.send(&load, pace, lasting)
+                })?);
+            }
+            let mut all = Sent::default();
+            for sender in senders {
+                all = all.plus(sender.join().map_err(|_| anyhow!("a generator has panicked"))??);
+            }
+            Ok(all)
         })
     }
 
@@ -98,7 +119,7 @@ impl Lab {
 /// # Errors
 /// Not root, or no veth in this kernel.
 pub fn enter() -> Result<()> {
-    make_veth()?;
+    make_veth(1)?;
     let mut one = nix::sched::CpuSet::new();
     one.set(0)?;
     Ok(sched_setaffinity(nix::unistd::Pid::from_raw(0), &one)?)
@@ -109,12 +130,14 @@ pub fn processors() -> usize {
     thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn make_veth() -> Result<()> {
+fn make_veth(queues: usize) -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNET).context("a network namespace takes root")?;
     let shell = Shell::new()?;
-    cmd!(shell, "ip link add {NEAR} numrxqueues 1 numtxqueues 1 type veth peer name {FAR} numrxqueues 1 numtxqueues 1")
-        .quiet()
-        .run()?;
+    let queues = queues.to_string();
+    let of = format!("numrxqueues {queues} numtxqueues {queues}");
+    let words: Vec<String> =
+        format!("link add {NEAR} {of} type veth peer name {FAR} {of}").split(' ').map(str::to_owned).collect();
+    cmd!(shell, "ip {words...}").quiet().run()?;
     for end in [NEAR, FAR] {
         // No neighbour discovery among the frames that are counted.
         fs::write(format!("/proc/sys/net/ipv6/conf/{end}/disable_ipv6"), "1").ok();

@@ -36,6 +36,7 @@ impl Delays {
         if self.number.is_multiple_of(EVERY)
             && let Some((rest, stamp)) = frame.split_last_chunk()
             && rest.ends_with(&Template::STAMP_MAGIC)
+            && stamp != &[0; 8]
         {
             self.delays.saturating_record(monotonic_nanos().saturating_sub(u64::from_ne_bytes(*stamp)));
         }

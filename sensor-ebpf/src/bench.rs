@@ -61,7 +61,7 @@ fn send(context: &XdpContext) -> Option<u32> {
     let timed = run.interval != 0 || run.sent == 0;
     let Some(due) = run.take_turn(if timed { now() } else { 0 }) else { return Some(XDP_DROP) };
     let step = Step::of(*BENCH_STEPS.get(run.position as u32)?);
-    let template = BENCH_TEMPLATES.get(u32::from(step.template))?;
+    let template = BENCH_TEMPLATES.get(step.template)?;
     resize(context, template)?;
     let head = context.data() as *mut [u8; Template::HEAD];
     if context.data() + Template::HEAD > context.data_end() {

@@ -67,8 +67,8 @@ impl Template {
 /// One step of a script: which template, and for which of the clients that talk at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Number of the template.
-    pub template: u16,
+    /// Number of the template, less than 2^24.
+    pub template: u32,
     /// Second byte of the client's address.
     pub slot: u8,
 }
@@ -77,13 +77,13 @@ impl Step {
     /// As the generator's map has it.
     #[inline(always)]
     pub const fn word(self) -> u32 {
-        self.template as u32 | (self.slot as u32) << 16
+        self.template & 0xff_ffff | (self.slot as u32) << 24
     }
 
     /// From the generator's map.
     #[inline(always)]
     pub const fn of(word: u32) -> Self {
-        Step { template: word as u16, slot: (word >> 16) as u8 }
+        Step { template: word & 0xff_ffff, slot: (word >> 24) as u8 }
     }
 }
 

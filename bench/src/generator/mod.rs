@@ -1,6 +1,7 @@
 //! Where frames come from: made by the kernel, sent through a socket, or out of a file.
 
 pub mod live;
+pub mod transmit;
 
 use std::time::Duration;
 
@@ -31,6 +32,20 @@ pub struct Sent {
     pub wall: Duration,
     /// On the generator's CPU, without what it took to wait. On veth, receiving happens in the sender's context: this covers both ends.
     pub cpu: Duration,
+}
+
+impl Sent {
+    /// What two generators sent at the same time.
+    #[must_use]
+    pub fn plus(self, other: Sent) -> Sent {
+        Sent {
+            frames: self.frames + other.frames,
+            wanted: self.wanted + other.wanted,
+            missed: self.missed + other.missed,
+            wall: self.wall.max(other.wall),
+            cpu: self.cpu + other.cpu,
+        }
+    }
 }
 
 /// Something that sends. It ends by itself.

@@ -1,7 +1,9 @@
 //! What is sent: a script of frames, and the clients between which it is played again and again.
 
+pub mod capture;
 mod frames;
 pub mod plain;
+pub mod played;
 pub mod spoken;
 pub mod talk;
 pub mod talks;
@@ -69,7 +71,7 @@ impl Load {
     }
 
     fn mean(&self, of: impl Fn(&Template) -> f64) -> f64 {
-        let of_step = |step: &Step| self.templates.get(usize::from(step.template)).map_or(0.0, &of);
+        let of_step = |step: &Step| self.templates.get(step.template as usize).map_or(0.0, &of);
         self.steps.iter().map(of_step).sum::<f64>() / self.steps.len().max(1) as f64
     }
 }

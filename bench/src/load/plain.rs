@@ -35,7 +35,7 @@ pub fn mixed(name: &'static str, what: &'static str, percent: usize, size: Size)
         let length = lengths[number % lengths.len()];
         let kind = kinds.iter().position(|kind| *kind == length).unwrap_or(0);
         let template = if is_wanted { kind } else { kinds.len() + kind };
-        steps.push(Step { template: template as u16, slot: (number % 16) as u8 });
+        steps.push(Step { template: template as u32, slot: (number % 16) as u8 });
     }
     Load { name, what, templates, steps, host_bits: 10, port_bits: 4, seed: 1 }
 }

@@ -75,14 +75,14 @@ impl Talk {
 /// them so often that they are this share of all frames.
 pub fn woven(talks: &[Talk], others: &[Template], share: f64, seed: u64) -> (Vec<Template>, Vec<Step>) {
     let mut templates: Vec<Template> = others.to_vec();
-    let mut left: Vec<(u8, Range<u16>)> = Vec::new();
+    let mut left: Vec<(u8, Range<u32>)> = Vec::new();
     for (slot, talk) in talks.iter().enumerate() {
         // Equal talks share their frames, which then stay in the processor's caches.
         let equal = talks.iter().take(slot).position(|other| other.templates == talk.templates);
         let range = equal.and_then(|place| left.get(place)).map(|(_, range)| range.clone()).unwrap_or_else(|| {
-            let first = templates.len() as u16;
+            let first = templates.len() as u32;
             templates.extend(&talk.templates);
-            first..templates.len() as u16
+            first..templates.len() as u32
         });
         left.push((slot as u8, range));
     }
@@ -101,7 +101,7 @@ pub fn woven(talks: &[Talk], others: &[Template], share: f64, seed: u64) -> (Vec
         between += share / (1.0 - share).max(1e-3);
         while between >= 1.0 && !others.is_empty() {
             between -= 1.0;
-            steps.push(Step { template: random.below(others.len()) as u16, slot: random.below(64) as u8 });
+            steps.push(Step { template: random.below(others.len()) as u32, slot: random.below(64) as u8 });
         }
     }
     (templates, steps)

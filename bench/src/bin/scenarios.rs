@@ -1,0 +1,246 @@
+//! What is promised beyond drop rates, measured on a veth pair: ratios in one run, in turns, and what an attack does. `scenarios [NAME]...`.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use portreeve::sys::resident_bytes;
+use portreeve_bench::generator::Pace;
+use portreeve_bench::lab::Lab;
+use portreeve_bench::load::Load;
+use portreeve_bench::result::{Figure, Trial};
+use portreeve_bench::rung::{BareXsk, NullSensor, Rung, Sensor, XdpDrop};
+use portreeve_bench::scenario::{self, IMIX_10GBE};
+
+/// As the sensor itself has it: the records cross from one thread to another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long a trial of a ratio sends, and how often each side has its turn.
+const SHORT: Duration = Duration::from_secs(1);
+const TURNS: usize = 7;
+/// A pace that everything here keeps up with, for costs per frame.
+const GENTLE: Pace = Pace::PerSecond(150_000.0);
+/// The table of the flood, and how many times as many connections it gets.
+const TABLE: u32 = 65_536;
+const TIMES: u32 = 10;
+/// What a lookup is reported as.
+const NOTICE: &str = "SensitivePortmapperAccess";
+
+/// One measurement: what it is called, and what makes it.
+type Measurement = (&'static str, fn() -> Result<()>);
+
+const ALL: [Measurement; 10] = [
+    ("filter", filter),
+    ("transport", transport),
+    ("af-packet", af_packet),
+    ("imix", imix),
+    ("latency", latency),
+    ("alert-storm", alert_storm),
+    ("syn-flood", syn_flood),
+    ("bulk", bulk),
+    ("hostile", hostile),
+    ("workers", workers),
+];
+
+fn main() -> Result<()> {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
+        bail!("there is no {unknown}; there are {}", ALL.map(|(name, _)| name).join(", "));
+    }
+    for (name, measure) in ALL.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|one| one == name)) {
+        // Each in a thread of its own: a network namespace belongs to a thread.
+        let outcome = std::thread::scope(|scope| scope.spawn(measure).join());
+        outcome.unwrap_or_else(|_| bail!("it has panicked")).with_context(|| format!("measuring {name}"))?;
+    }
+    Ok(())
+}
+
+/// The whole filter beside a program that only drops, with nothing that is wanted.
+fn filter() -> Result<()> {
+    let [bare, ours] = in_turns("unwanted", Pace::FlatOut, [&mut XdpDrop, &mut NullSensor])?;
+    ratio("filter: XDP_DROP / full program, CPU per frame", &bare, &ours, 0.90);
+    Ok(())
+}
+
+/// The way to a worker beside the barest loop that takes frames.
+fn transport() -> Result<()> {
+    let [bare, ours] = in_turns("wanted", GENTLE, [&mut BareXsk, &mut NullSensor])?;
+    ratio("transport: bare AF_XDP loop / null analyzers, CPU per frame", &bare, &ours, 0.92);
+    let [bare, ours] = in_turns("wanted", Pace::FlatOut, [&mut BareXsk, &mut NullSensor])?;
+    let rate = |trials: &[Trial]| Figure::median(trials.iter().map(Trial::received_rate).collect());
+    let (bare, ours) = (rate(&bare).context("no trials")?.value, rate(&ours).context("no trials")?.value);
+    println!(
+        "  received flat out: {:.0} and {:.0} thousand a second, ratio {:.2}",
+        bare / 1e3,
+        ours / 1e3,
+        ours / bare
+    );
+    Ok(())
+}
+
+/// The same analyzers behind AF_PACKET.
+fn af_packet() -> Result<()> {
+    let (mut packet, mut ours) = (Sensor::by_af_packet()?, Sensor::full()?);
+    let [packet, ours] = in_turns("conversations", GENTLE, [&mut packet, &mut ours])?;
+    ratio("AF_PACKET / AF_XDP, same analyzers, CPU per frame", &packet, &ours, 2.0);
+    Ok(())
+}
+
+/// 10GbE full of IMIX, a tenth of it wanted, for a minute.
+fn imix() -> Result<()> {
+    let mut lab = Lab::veth()?;
+    let load = load("imix")?;
+    let trial = Sensor::full()?.trial(&mut lab, &load, Pace::PerSecond(IMIX_10GBE), Duration::from_secs(60))?;
+    println!(
+        "imix: {:.2} of 3.34 million a second could be offered for {:.0} s; lost {} of {} ({:?}), unexplained {} (must: 0 lost)",
+        trial.offered_rate() / 1e6,
+        trial.seconds,
+        trial.offered - trial.received,
+        trial.offered,
+        trial.lost,
+        trial.unexplained
+    );
+    Ok(())
+}
+
+/// From intended send times to a worker, at half of what it can take.
+fn latency() -> Result<()> {
+    let (mut lab, load) = (Lab::veth()?, load("wanted")?);
+    let most = NullSensor.trial(&mut lab, &load, Pace::FlatOut, SHORT)?.received_rate();
+    let trial = NullSensor.trial(&mut lab, &load, Pace::PerSecond(most / 2.0), 5 * SHORT)?;
+    let latency = trial.latency.as_ref().context("no frame was stamped")?;
+    let at = |percentile| latency.at(percentile).unwrap_or(0) as f64 / 1e3;
+    println!(
+        "latency at {:.0} thousand a second: p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, ratio p99/p50 {:.1} (must: at most 10)",
+        trial.offered_rate() / 1e3,
+        at(50.0),
+        at(99.0),
+        at(99.9),
+        at(99.0) / at(50.0)
+    );
+    Ok(())
+}
+
+/// A notice in a hundred frames, beside none.
+fn alert_storm() -> Result<()> {
+    let mut lab = Lab::veth()?;
+    let loads = [load("alert-quiet")?, load("alert-storm")?];
+    let mut trials = [Vec::new(), Vec::new()];
+    let (mut notices, mut lost) = (0, 0);
+    for turn in 0..TURNS * 2 {
+        let mut sensor = Sensor::full()?;
+        trials[turn % 2].push(sensor.trial(&mut lab, &loads[turn % 2], GENTLE, SHORT)?);
+        let summary = sensor.summary.context("no summary")?;
+        notices += summary.notices.get(NOTICE).copied().unwrap_or(0);
+        lost += summary.lost.get("outbox").copied().unwrap_or(0);
+    }
+    let [quiet, storm] = trials;
+    ratio("alert storm: quiet / storm, CPU per frame", &quiet, &storm, 0.95);
+    println!("  {notices} notices told, {lost} records lost (must: no notice lost)");
+    Ok(())
+}
+
+/// Ten times as many half-open connections as the table holds, and lookups among them, of which each is to be found.
+fn syn_flood() -> Result<()> {
+    let load = load("syn-flood")?;
+    let mut resident = Vec::new();
+    for times in [1, TIMES] {
+        let mut lab = Lab::veth()?;
+        let mut sensor = Sensor::with("sensor", "", &[&format!("limits.connections={TABLE}")])?;
+        let seconds = f64::from(TABLE * times) * 1.05 / 200_000.0;
+        let pace = Pace::PerSecond(200_000.0);
+        let trial = sensor.trial(&mut lab, &load, pace, Duration::from_secs_f64(seconds))?;
+        resident.push(resident_bytes() as f64);
+        let summary = sensor.summary.context("no summary")?;
+        let attacks = trial.offered / load.steps.len() as u64;
+        let found = summary.notices.get(NOTICE).copied().unwrap_or(0);
+        println!(
+            "syn flood: {} SYNs at {:.0} thousand a second for a table of {TABLE}; {found} of {attacks} attacks found; lost {:?}, \
+             unexplained {}, evicted {}; {:.0} MB resident",
+            trial.offered - 2 * attacks,
+            trial.offered_rate() / 1e3,
+            trial.lost,
+            trial.unexplained,
+            summary.counters.get("connections_evicted").copied().unwrap_or(0),
+            resident_bytes() as f64 / 1e6,
+        );
+    }
+    println!("  memory at {TIMES} times the table / at once: {:.3} (must: at most 1.05)", resident[1] / resident[0]);
+    Ok(())
+}
+
+/// What policy has finished with stays in the kernel.
+fn bulk() -> Result<()> {
+    let mut sensor = Sensor::full()?;
+    let trial = sensor.trial(&mut Lab::veth()?, &load("bulk")?, Pace::PerSecond(100_000.0), 3 * SHORT)?;
+    let summary = sensor.summary.context("no summary")?;
+    println!(
+        "bulk: of {} frames {} came to the worker; lost {:?}, unexplained {}, ns {:.0} + {:.0} per frame",
+        trial.offered,
+        summary.packets,
+        trial.lost,
+        trial.unexplained,
+        trial.cpu.generator,
+        trial.cpu.workers.unwrap_or(0.0)
+    );
+    Ok(())
+}
+
+/// One pair of hosts, fragments, and conversations: the books must close.
+fn hostile() -> Result<()> {
+    for name in ["heavy-pair", "fragments", "conversations-10"] {
+        let trial = Sensor::full()?.trial(&mut Lab::veth()?, &load(name)?, GENTLE, 2 * SHORT)?;
+        let (lost, unexplained) = (trial.offered - trial.received, trial.unexplained);
+        println!("{name}: offered {}, lost {lost} ({:?}), unexplained {unexplained}", trial.offered, trial.lost);
+    }
+    Ok(())
+}
+
+/// Two workers, on one queue and on two.
+fn workers() -> Result<()> {
+    for queues in [1, 2] {
+        let mut sensor = Sensor::with("sensor", "", &["workers=2"])?;
+        let trial = sensor.trial(&mut Lab::veth_with(queues)?, &load("conversations")?, GENTLE, 2 * SHORT)?;
+        let summary = sensor.summary.context("no summary")?;
+        println!(
+            "two workers on {queues} queues: offered {}, lost {:?}, unexplained {}, in the wrong shard {}",
+            trial.offered,
+            trial.lost,
+            trial.unexplained,
+            summary.counters.get("wrong_shard").copied().unwrap_or(0)
+        );
+    }
+    Ok(())
+}
+
+fn load(name: &str) -> Result<Load> {
+    scenario::load(name).with_context(|| format!("there is no load {name}"))
+}
+
+/// Trials of two rungs, in turns.
+fn in_turns(name: &str, pace: Pace, rungs: [&mut dyn Rung; 2]) -> Result<[Vec<Trial>; 2]> {
+    let (mut lab, load, mut trials) = (Lab::veth()?, load(name)?, [Vec::new(), Vec::new()]);
+    let [one, other] = rungs;
+    for _ in 0..TURNS {
+        trials[0].push(one.trial(&mut lab, &load, pace, SHORT)?);
+        trials[1].push(other.trial(&mut lab, &load, pace, SHORT)?);
+    }
+    Ok(trials)
+}
+
+/// Prints the ratio of costs: of the trials that were disturbed least, and of the medians.
+fn ratio(what: &str, one: &[Trial], other: &[Trial], least: f64) {
+    let costs = |trials: &[Trial]| {
+        Figure::median(trials.iter().map(|trial| trial.cpu.generator + trial.cpu.workers.unwrap_or(0.0)).collect())
+    };
+    let unexplained: u64 = one.iter().chain(other).map(|trial| trial.unexplained).sum();
+    if let (Some(one), Some(other)) = (costs(one), costs(other)) {
+        println!(
+            "{what}: {:.1} and {:.1} ns, ratio {:.2} (medians {:.2}; must: at least {least}); unexplained {unexplained}",
+            one.low,
+            other.low,
+            one.low / other.low,
+            one.value / other.value
+        );
+    }
+}
