@@ -8,11 +8,12 @@ use xshell::{Shell, cmd};
 const FOLDER: &str = "target/peers";
 
 /// Debian packages, and a file of each. The libraries that they want come with the packages that setup installs.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("vsftpd", "usr/sbin/vsftpd"),
     ("inetutils-inetd", "usr/sbin/inetutils-inetd"),
     ("inetutils-syslogd", "usr/sbin/syslogd"),
     ("inetutils-telnetd", "usr/sbin/telnetd"),
+    ("telnetd-ssl", "usr/sbin/in.telnetd"),
     ("inetutils-telnet", "usr/bin/inetutils-telnet"),
     ("rsh-redone-server", "usr/sbin/in.rlogind"),
     ("rsh-redone-client", "usr/bin/rsh-redone-rlogin"),

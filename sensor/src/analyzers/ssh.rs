@@ -110,12 +110,15 @@ impl Analyzer for Ssh {
         self.exchange.as_ref().map_or(0, |exchange| size_of::<Exchange>().saturating_add(exchange.held()))
     }
 
+    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, _rest: &[u8]) {
+        if direction.is_orig() == self.reversed {
+            self.ended(cx);
+        }
+    }
+
     fn on_close(&mut self, cx: &mut Context<'_>) {
         self.tell(cx);
-        if self.inference != Inference::Over {
-            let inferred = self.authentication.closed();
-            self.infer(cx, inferred);
-        }
+        self.ended(cx);
         if self.inference == Inference::Failed {
             cx.emit(&Event::Ssh(SshEvent::SshAuthFailed));
         }
@@ -285,6 +288,14 @@ impl Ssh {
         self.infer(cx, inferred);
         if self.authentication.answers >= cx.limits.ssh_auth_answers {
             self.give_up(cx);
+        }
+    }
+
+    /// The server says nothing more: what its latest answer left open is known now, and counts before the client comes again.
+    fn ended(&mut self, cx: &mut Context<'_>) {
+        if self.inference != Inference::Over {
+            let inferred = self.authentication.ended();
+            self.infer(cx, inferred);
         }
     }
 

@@ -161,8 +161,9 @@ impl Guessing {
     /// The manual's `login_successful`.
     fn login_successful(&mut self, at: Timestamp, id: &ConnId, user: &Text, raised: &mut Raised) {
         let source = Source::of(id.key.orig_h, self.ipv6_prefix);
-        self.forgive_connection(at, id, source, user.as_bytes());
+        // What is forgiven below counts for this once: a guesser may find the password after others on the same connection.
         let tried = self.tally.number(at, &self.rules.pairs[0], self.digest(&By::Source(source)));
+        self.forgive_connection(at, id, source, user.as_bytes());
         if tried < self.success_after.max(1) {
             return;
         }

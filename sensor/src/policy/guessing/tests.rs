@@ -99,7 +99,7 @@ fn failures_of_which_nothing_is_known_count_each() {
     let tried = "PasswordGuessing: 192.0.0.1 has tried 20 username/password combinations (latest: <unknown>@10.0.0.1)";
     assert_eq!(bench.notices(), [tried]);
     bench.tries_unseen(host(1), 2, true);
-    let success = "SuccessfulPasswordGuessing: 192.0.0.1 successfully logged in user '<unknown>' after trying 20 \
+    let success = "SuccessfulPasswordGuessing: 192.0.0.1 successfully logged in user '<unknown>' after trying 22 \
                    username/password combinations";
     assert_eq!(bench.notices(), [success]);
 }

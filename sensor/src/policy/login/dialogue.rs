@@ -63,9 +63,13 @@ impl Policy {
         self.log_attempt(seen, attempt, Attempt::Success);
     }
 
-    /// The client went away before the server decided. The manual takes this for a success.
+    /// The client went away before the server decided. The manual takes this for a success; what counts as a guess in both is the
+    /// password, and guessers do not always wait for the answer.
     pub(super) fn login_incomplete(&mut self, seen: &mut Seen<'_>, attempt: &LoginAttempt<'_>) {
         remember(seen, attempt);
+        if !matches!(attempt.password, b"" | b"<none>" | b"<timeout>") {
+            self.account_tried(seen, account(attempt), attempt.password);
+        }
         let named = attempt.user != b"<none>";
         let hot = named && self.edit_and_check_user(seen, Name::of(attempt), Light::Failed, (b"incomplete/", b""));
         if self.check_client_user(seen, attempt, Light::Failed) || hot {

@@ -142,14 +142,15 @@ impl Authentication {
         if second && asked_again { self.answer(length, true) } else { Inferred::Nothing }
     }
 
-    /// Nothing more will come.
-    pub fn closed(&mut self) -> Inferred {
+    /// The server has sent all that it ever will.
+    pub fn ended(&mut self) -> Inferred {
         let refused = match std::mem::take(&mut self.open) {
             Open::Challenge { .. } => !self.openssh,
             Open::Farewell => true,
             Open::Other(length) => self.is_last_refusal(length),
             Open::Nothing => self.requests == 1 && self.failure != 0 && self.begins_with_attempt(),
         };
+        self.requests = 2;
         failed(u32::from(refused))
     }
 

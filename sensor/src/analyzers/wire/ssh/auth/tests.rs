@@ -20,7 +20,8 @@ fn inferred(openssh: bool, talk: &str) -> String {
             authentication.server_sent(length)
         });
     }
-    tell(authentication.closed());
+    tell(authentication.ended());
+    assert_eq!(authentication.ended(), Inferred::Nothing, "it is known once");
     told
 }
 
@@ -69,7 +70,7 @@ fn openssh_is_understood() {
 }
 
 /// Clients that pad nothing; some of them ask no question.
-const OTHERS: [(&str, &str, &str); 12] = [
+const OTHERS: [(&str, &str, &str); 13] = [
     ("a question, and wrong passwords", ">44 <44 >68 <52 >76 <52 >84 <52 >76 <28", "ff+"),
     ("as long as a request for a challenge", ">52 <52 >68 <68 >100 <68 >84 <68 >100 <68 >84 <36", "fff+"),
     ("challenges, answered wrongly", ">52 <52 >68 <68 >100 <68 >52 <68 >100 <68 >52 <52 >36 <36", "f+"),
@@ -80,6 +81,7 @@ const OTHERS: [(&str, &str, &str); 12] = [
     ("only a question", ">44 <44 >60 <52", ""),
     ("only a question, and goodbye", ">64 <64 >80 <80 >64", ""),
     ("as long as a request for a challenge, and goodbye", ">64 <64 >80 <96 >96 <96 >64", "f"),
+    ("PAM has had enough of them, and goodbye", ">44 <44 >68 <52 >84 <52 >84 <52 >84 <44 >52", "fff"),
     ("PAM has had enough of such", ">44 <44 >68 <52 >92 <52 >92 <52 >92 <44 >92 <44", "ffff"),
     ("something is asked before the server has answered", ">44 >68 <44 <52 >92 <52", "f"),
 ];
