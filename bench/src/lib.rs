@@ -12,6 +12,7 @@ pub mod live_frames;
 pub mod load;
 pub mod lookups;
 pub mod machine;
+pub mod micro;
 pub mod refusals;
 pub mod report;
 pub mod result;

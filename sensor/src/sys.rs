@@ -26,14 +26,32 @@ const ETHTOOL_GCHANNELS: u32 = 0x3c;
 /// Asks the processor for the memory of a value that will be needed soon; does not wait for it.
 #[inline]
 pub fn prefetch<T>(value: &T) {
+    prefetch_front(value, size_of::<T>());
+}
+
+/// The same of no more than the first `bytes` of it.
+#[inline]
+pub fn prefetch_front<T>(value: &T, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in 0..size_of::<T>().div_ceil(64) {
+    for line in 0..bytes.min(size_of::<T>()).div_ceil(64) {
         let address = std::ptr::from_ref(value).cast::<i8>().wrapping_add(line * 64);
         // SAFETY: a prefetch is a hint: it reads nothing, and faults at no address.
         unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = (value, bytes);
+}
+
+/// Asks for large pages under memory that nothing was written to yet: a look into it then costs no walk through page tables of its own.
+/// A kernel that has none goes on with small ones.
+pub fn prefer_huge_pages<T>(memory: &mut [MaybeUninit<T>]) {
+    const PAGE: usize = 4096;
+    let bytes = memory.as_mut_ptr_range();
+    let (start, end) = (bytes.start.addr().next_multiple_of(PAGE), bytes.end.addr() / PAGE * PAGE);
+    if start < end {
+        // SAFETY: the pages lie within the slice, and the advice changes neither their contents nor their protection.
+        unsafe { libc::madvise(bytes.start.with_addr(start).cast(), end - start, libc::MADV_HUGEPAGE) };
+    }
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the clock of `bpf_ktime_get_ns`.

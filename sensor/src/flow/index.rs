@@ -16,7 +16,7 @@ pub(super) struct Index {
 }
 
 #[derive(Clone, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Bucket {
     /// Eight bits of each entry's hash, which spare most looks at slots that are somebody else's.
     tags: [u8; WAYS],
@@ -32,8 +32,11 @@ const EMPTY: Bucket = Bucket { tags: [FREE; WAYS], slots: [0; WAYS], beyond: 0 }
 impl Index {
     /// An index for so many entries, half full when all are there.
     pub fn new(entries: usize) -> Self {
-        let buckets = entries.saturating_mul(2).div_ceil(WAYS).next_power_of_two();
-        Index { buckets: vec![EMPTY; buckets].into_boxed_slice(), mask: buckets - 1 }
+        let count = entries.saturating_mul(2).div_ceil(WAYS).next_power_of_two();
+        let mut buckets = Vec::with_capacity(count);
+        sys::prefer_huge_pages(buckets.spare_capacity_mut());
+        buckets.resize(count, EMPTY);
+        Index { buckets: buckets.into_boxed_slice(), mask: count - 1 }
     }
 
     /// Asks for the line of this hash.
@@ -48,10 +51,9 @@ impl Index {
         let tag = tag(hash);
         for step in 0..self.buckets.len() {
             let bucket = self.bucket(hash, step)?;
-            for (_, &slot) in bucket.tags.iter().zip(&bucket.slots).filter(|(other, _)| **other == tag) {
-                if is(slot) {
-                    return Some(slot);
-                }
+            let found = bucket.ways(tag).filter_map(|way| bucket.slots.get(way)).find(|slot| is(**slot));
+            if found.is_some() {
+                return found.copied();
             }
             if bucket.beyond == 0 {
                 return None;
@@ -60,11 +62,18 @@ impl Index {
         None
     }
 
+    /// The slot that an entry with this hash most likely has, as far as its own bucket tells.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<SlotId> {
+        let bucket = self.bucket(hash, 0)?;
+        bucket.slots.get(bucket.ways(tag(hash)).next()?).copied()
+    }
+
     /// Adds an entry; `false` if there is no room for it.
     pub fn insert(&mut self, hash: u64, slot: SlotId) -> bool {
         for step in 0..self.buckets.len() {
             let Some(bucket) = self.bucket_mut(hash, step) else { return false };
-            if let Some(way) = bucket.tags.iter().position(|tag| *tag == FREE) {
+            if let Some(way) = bucket.ways(FREE).next() {
                 (bucket.tags[way], bucket.slots[way]) = (tag(hash), slot);
                 return true;
             }
@@ -91,6 +100,29 @@ impl Index {
 
     fn bucket_mut(&mut self, hash: u64, step: usize) -> Option<&mut Bucket> {
         self.buckets.get_mut((hash as usize).wrapping_add(step) & self.mask)
+    }
+}
+
+impl Bucket {
+    /// The ways that have this tag. All are compared at once: a byte of a word that equals the tag becomes 0, and then a bit.
+    #[inline]
+    fn ways(&self, tag: u8) -> impl Iterator<Item = usize> + use<> {
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        const LOW: u64 = ONES * 0x7f;
+        let equal = |word: u64| {
+            let other = word ^ (ONES * u64::from(tag));
+            let zero = !((other & LOW).wrapping_add(LOW) | other | LOW);
+            // Gathers the uppermost bit of each byte.
+            (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        };
+        let [a, b, c, d, e, f, g, h, rest @ ..] = self.tags;
+        let low = equal(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        let mut bits = (low | equal(u32::from_le_bytes(rest).into()) << 8) & ((1 << WAYS) - 1);
+        std::iter::from_fn(move || {
+            let way = (bits != 0).then(|| bits.trailing_zeros() as usize);
+            bits &= bits.wrapping_sub(1);
+            way
+        })
     }
 }
 

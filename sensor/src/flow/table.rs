@@ -15,7 +15,10 @@ const CANDIDATES: usize = 16;
 pub type SlotId = u32;
 
 /// What a table keeps.
-pub trait Entry {
+pub trait Entry: Sized {
+    /// Bytes from its start that a packet needs: so much is asked for ahead of time.
+    const HOT: usize = size_of::<Self>();
+
     /// Its key, as the connection is oriented.
     fn key(&self) -> &FlowKey;
 
@@ -34,11 +37,10 @@ pub struct Table<C> {
     hand: usize,
 }
 
+/// Begins with a line of memory, so that no more lines than needed are asked for.
 #[derive(Debug)]
-struct Slot<C> {
-    hash: u64,
-    entry: Option<C>,
-}
+#[repr(align(64))]
+struct Slot<C>(Option<C>);
 
 /// A key with its hash: computed once per packet.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +60,12 @@ impl<C: Entry> Table<C> {
     /// A table of `capacity` slots. The seed keeps a stranger from choosing keys that collide.
     pub fn new(capacity: usize, seed: u64) -> Self {
         let capacity = capacity.clamp(1, u32::MAX as usize - 1);
+        let mut slots = Vec::with_capacity(capacity);
+        sys::prefer_huge_pages(slots.spare_capacity_mut());
         Table {
             keyed: Keyed::new(seed, "connections"),
             index: Index::new(capacity),
-            slots: Vec::with_capacity(capacity),
+            slots,
             free: Vec::with_capacity(capacity),
             capacity,
             hand: 0,
@@ -77,13 +81,9 @@ impl<C: Entry> Table<C> {
     pub fn find(&self, hashed: &Hashed) -> Option<(SlotId, Direction)> {
         let mut direction = Direction::FromOrig;
         let found = self.index.find(hashed.hash, |id| {
-            let Some(entry) = self.get(id) else { return false };
-            if *entry.key() == hashed.key {
-                direction = Direction::FromOrig;
-                return true;
-            }
-            direction = Direction::FromResp;
-            entry.key().is_reverse_of(&hashed.key)
+            let sender = self.get(id).and_then(|entry| entry.key().sender_of(&hashed.key));
+            direction = sender.unwrap_or(direction);
+            sender.is_some()
         });
         found.map(|id| (id, direction))
     }
@@ -93,14 +93,20 @@ impl<C: Entry> Table<C> {
         self.index.prefetch(hashed.hash);
     }
 
+    /// Asks for the slot that a look for this key will most likely find. The line of the index should be here by now.
+    #[inline]
+    pub fn prefetch_found(&self, hashed: &Hashed) {
+        self.index.likely(hashed.hash).into_iter().for_each(|id| self.prefetch_slot(id));
+    }
+
     /// Asks for a slot that will be needed soon.
     pub fn prefetch_slot(&self, id: SlotId) {
-        self.slots.get(id as usize).into_iter().for_each(sys::prefetch);
+        self.slots.get(id as usize).into_iter().for_each(|slot| sys::prefetch_front(slot, C::HOT));
     }
 
     /// Asks for the line of the index that a slot is removed from; the slot itself is here already.
     pub fn prefetch_removal(&self, id: SlotId) {
-        self.slots.get(id as usize).into_iter().for_each(|slot| self.index.prefetch(slot.hash));
+        self.get(id).into_iter().for_each(|entry| self.index.prefetch(digest(&self.keyed, entry.key())));
     }
 
     /// Puts a connection in. There must be room: [`Table::victim`] says who has to go.
@@ -108,22 +114,21 @@ impl<C: Entry> Table<C> {
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.slots.len() < self.capacity => {
-                self.slots.push(Slot { hash: 0, entry: None });
+                self.slots.push(Slot(None));
                 SlotId::try_from(self.slots.len() - 1).ok()?
             }
             None => return None,
         };
-        let slot = self.slots.get_mut(id as usize)?;
-        (slot.hash, slot.entry) = (hashed.hash, Some(entry));
+        self.slots.get_mut(id as usize)?.0 = Some(entry);
         self.index.insert(hashed.hash, id).then_some(id)
     }
 
     /// Frees a slot; the connection is dropped where it stands. Returns its key.
     pub fn remove(&mut self, id: SlotId) -> Option<FlowKey> {
         let slot = self.slots.get_mut(id as usize)?;
-        let key = *slot.entry.as_ref()?.key();
-        slot.entry = None;
-        self.index.remove(slot.hash, id);
+        let key = *slot.0.as_ref()?.key();
+        slot.0 = None;
+        self.index.remove(digest(&self.keyed, &key), id);
         self.free.push(id);
         Some(key)
     }
@@ -137,19 +142,19 @@ impl<C: Entry> Table<C> {
         let first = self.hand;
         self.hand = (first + CANDIDATES) % len;
         let ids = (0..CANDIDATES.min(len)).map(|i| (first + i) % len);
-        ids.filter_map(|i| Some((self.slots.get(i)?.entry.as_ref()?.worth(), i)))
+        ids.filter_map(|i| Some((self.slots.get(i)?.0.as_ref()?.worth(), i)))
             .min()
             .and_then(|(_, i)| SlotId::try_from(i).ok())
     }
 
     /// The connection in a slot.
     pub fn get(&self, id: SlotId) -> Option<&C> {
-        self.slots.get(id as usize)?.entry.as_ref()
+        self.slots.get(id as usize)?.0.as_ref()
     }
 
     /// The connection in a slot, to change it; its key must keep its two endpoints.
     pub fn get_mut(&mut self, id: SlotId) -> Option<&mut C> {
-        self.slots.get_mut(id as usize)?.entry.as_mut()
+        self.slots.get_mut(id as usize)?.0.as_mut()
     }
 
     /// How many connections there are.
@@ -221,11 +226,20 @@ impl FlowKey {
         put(end, &[self.transport as u8])
     }
 
-    fn is_reverse_of(&self, other: &FlowKey) -> bool {
-        self.orig_p == other.resp_p
-            && self.resp_p == other.orig_p
-            && self.orig_h == other.resp_h
-            && self.resp_h == other.orig_h
-            && self.transport == other.transport
+    /// Which side of this connection sends packets with that key; `None` if it is another connection's.
+    #[inline]
+    fn sender_of(&self, sent: &FlowKey) -> Option<Direction> {
+        let (forward, backward) = match [self.orig_h, self.resp_h, sent.orig_h, sent.resp_h] {
+            // Both are compared without a branch: which side sends the next packet cannot be foretold.
+            [IpAddr::V4(a), IpAddr::V4(b), IpAddr::V4(c), IpAddr::V4(d)] => {
+                let side = |addr: Ipv4Addr, port: u16| u64::from(addr.to_bits()) << 16 | u64::from(port);
+                let (a, b) = (side(a, self.orig_p), side(b, self.resp_p));
+                let (c, d) = (side(c, sent.orig_p), side(d, sent.resp_p));
+                ((a ^ c) | (b ^ d) == 0, (a ^ d) | (b ^ c) == 0)
+            }
+            _ => (self == sent, *self == sent.reverse()),
+        };
+        let same = (forward | backward) & (self.transport == sent.transport);
+        same.then_some(if forward { Direction::FromOrig } else { Direction::FromResp })
     }
 }
