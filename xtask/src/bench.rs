@@ -30,8 +30,8 @@ enum What {
     Offline,
     /// What the kernel program costs a frame that nobody wants
     FilterCost,
-    /// Whether anything is lost on the way to a worker that only counts
-    Receive,
+    /// What is promised beside drop rates: costs in turns with what they are compared to, latency, floods and storms
+    Scenarios,
     /// What large transfers cost when the kernel drops their payload
     Bulk,
 }
@@ -44,7 +44,7 @@ impl What {
             What::Micro => None,
             What::Offline => Some("offline"),
             What::FilterCost => Some("filter_cost"),
-            What::Receive => Some("receive"),
+            What::Scenarios => Some("scenarios"),
             What::Bulk => Some("bulk"),
         }
     }

@@ -8,9 +8,10 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Parser;
 use jiff::Timestamp;
+use portreeve_bench::generator::transmit::Transmit;
 use portreeve_bench::lab::Lab;
 use portreeve_bench::ladder::climb;
-use portreeve_bench::load::Load;
+use portreeve_bench::load::{Load, capture};
 use portreeve_bench::result::Report;
 use portreeve_bench::rung;
 use portreeve_bench::search::Effort;
@@ -36,6 +37,12 @@ struct Cli {
     /// What to send; can be given several times, and `list` says what there is
     #[arg(long, value_name = "NAME", default_value = "wanted")]
     load: Vec<String>,
+    /// Send the frames of this capture file instead, those that the sensor wants, again and again
+    #[arg(long, value_name = "FILE", conflicts_with = "load")]
+    replay: Option<PathBuf>,
+    /// Send through an AF_XDP socket, where the driver takes no redirected frames
+    #[arg(long)]
+    transmit: bool,
     /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
     #[arg(long, value_name = "COMMAND")]
     peer_command: Option<String>,
@@ -98,7 +105,10 @@ fn run(cli: &Cli) -> Result<()> {
 
 fn measure(cli: &Cli) -> Result<Report> {
     refusals::refuse_machine()?;
-    let loads = chosen(&cli.load)?;
+    let loads = match &cli.replay {
+        Some(file) => vec![capture::read(file)?],
+        None => chosen(&cli.load)?,
+    };
     let mut lab = match &cli.interface {
         Some(interface) => {
             let ends = refusals::ends(interface, cli.peer.as_deref())?;
@@ -106,6 +116,10 @@ fn measure(cli: &Cli) -> Result<Report> {
         }
         None => Lab::veth()?,
     };
+    if cli.transmit {
+        let socket = Transmit::on(&lab.near)?;
+        lab = lab.with(Box::new(socket));
+    }
     let (began, clock) = (Timestamp::now(), Instant::now());
     let machine = machine::describe(&lab, command());
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };

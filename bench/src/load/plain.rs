@@ -37,7 +37,7 @@ pub fn mixed(name: &'static str, what: &'static str, percent: usize, size: Size)
         let template = if is_wanted { kind } else { kinds.len() + kind };
         steps.push(Step { template: template as u32, slot: (number % 16) as u8 });
     }
-    Load { name, what, templates, steps, host_bits: 10, port_bits: 4, seed: 1 }
+    Load { name, what, templates, steps, host_bits: 6, port_bits: 0, seed: 1 }
 }
 
 /// Frames that nobody wants, for between others.

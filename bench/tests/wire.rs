@@ -1,0 +1,75 @@
+//! The generators and the ladder on a wire of their own: what is sent arrives, and every frame is accounted for.
+
+use std::time::Duration;
+
+use portreeve_bench::generator::Pace;
+use portreeve_bench::generator::transmit::Transmit;
+use portreeve_bench::lab::{Lab, NEAR};
+use portreeve_bench::rung::{BareXsk, NullSensor, Rung, Sensor, XdpDrop};
+use portreeve_bench::scenario;
+use portreeve_tests::skip::{skip, without_root};
+
+const LASTING: Duration = Duration::from_millis(300);
+/// So slow that a busy machine without optimization keeps up.
+const GENTLE: Pace = Pace::PerSecond(5_000.0);
+
+fn lab() -> Option<Lab> {
+    if without_root() {
+        return None;
+    }
+    if portreeve::kernel::object().is_empty() {
+        skip("there is no kernel program: run `cargo xtask build-ebpf`");
+        return None;
+    }
+    Some(Lab::veth().expect("a veth pair"))
+}
+
+#[test]
+fn every_rung_accounts_for_every_frame_even_when_it_is_overrun() {
+    let Some(mut lab) = lab() else { return };
+    let load = scenario::load("imix").expect("it is one of them");
+    let packet = Sensor::by_af_packet().expect("settings");
+    let rungs: [Box<dyn Rung>; 4] = [Box::new(XdpDrop), Box::new(BareXsk), Box::new(NullSensor), Box::new(packet)];
+    for mut rung in rungs {
+        for pace in [Pace::FlatOut, GENTLE] {
+            let trial = rung.trial(&mut lab, &load, pace, LASTING).expect("a trial");
+            let lost: u64 = trial.lost.iter().map(|loss| loss.frames).sum();
+            assert!(trial.offered > 0, "{}: {trial:?}", rung.name());
+            assert_eq!(trial.unexplained, 0, "{}: {trial:?}", rung.name());
+            assert_eq!(trial.received + lost, trial.offered, "{}: {trial:?}", rung.name());
+        }
+    }
+}
+
+#[test]
+fn the_sensor_understands_what_is_said_in_live_frames() {
+    let Some(mut lab) = lab() else { return };
+    let load = scenario::load("conversations").expect("it is one of them");
+    let mut sensor = Sensor::full().expect("settings");
+    let trial = sensor.trial(&mut lab, &load, GENTLE, 4 * LASTING).expect("a trial");
+    assert_eq!(trial.unexplained, 0, "{trial:?}");
+    let rounds = trial.offered / load.steps.len() as u64;
+    assert!(rounds > 0, "{trial:?}");
+    let summary = sensor.summary.expect("a summary");
+    // Sixteen lookups to a round, each by a host of its own; some of the last round may have been sent as well.
+    let noticed = summary.notices.get("SensitivePortmapperAccess").copied().unwrap_or(0);
+    assert!((16 * rounds..=16 * (rounds + 1)).contains(&noticed), "{noticed} in {rounds} rounds: {summary:?}");
+    for log in ["ftp", "login", "ssh", "portmap"] {
+        assert!(summary.logs.contains_key(log), "no {log}.log: {summary:?}");
+    }
+    assert!(!summary.logs.contains_key("weird"), "{summary:?}");
+}
+
+#[test]
+fn af_xdp_sends_the_same_load() {
+    let Some(lab) = lab() else { return };
+    let mut lab = lab.with(Box::new(Transmit::on(NEAR).expect("a socket")));
+    let load = scenario::load("imix").expect("it is one of them");
+    for pace in [Pace::FlatOut, GENTLE] {
+        let trial = NullSensor.trial(&mut lab, &load, pace, LASTING).expect("a trial");
+        assert!(trial.offered > 100, "{trial:?}");
+        assert_eq!(trial.unexplained, 0, "{trial:?}");
+        let latency = trial.latency.expect("one frame in ten is stamped");
+        assert!(latency.at(50.0).is_some_and(|nanos| nanos > 0 && nanos < 1_000_000_000), "{latency:?}");
+    }
+}
