@@ -53,7 +53,7 @@ pub fn cells(rung: &Rung) -> [String; 7] {
     let rate = |figure: Option<Figure>| figure.map_or_else(none, |figure| number::rate(figure.value));
     let share = rung.ndr.zip(rung.mrr).filter(|(_, most)| most.value > 0.0);
     let cost = match (rung.kernel_cost(), rung.worker_cost()) {
-        (Some(kernel), Some(workers)) => format!("{:.0}\u{a0}+\u{a0}{:.0}", kernel.value, workers.value),
+        (Some(kernel), Some(workers)) => format!("{:.0} +\u{a0}{:.0}", kernel.value, workers.value),
         (Some(kernel), None) => format!("{:.0}", kernel.value),
         _ => none(),
     };

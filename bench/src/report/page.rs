@@ -62,11 +62,9 @@ pub fn picture(chart: &Chart) -> String {
 
 fn lead(report: &Report) -> String {
     let Machine { cpu, processors, nic, .. } = &report.machine;
-    let loads = match report.scenarios.as_slice() {
-        [only] => only.what.clone(),
-        all => format!("{} loads; the first: {}", all.len(), all.first().map_or("none", |first| first.what.as_str())),
-    };
-    format!("{loads}. On {nic}; {cpu}, {processors} processors.")
+    let first = report.scenarios.first().filter(|_| report.scenarios.len() > 1);
+    let loads = first.map_or_else(String::new, |first| format!("{}. ", first.what));
+    format!("{loads}On {nic}; {cpu}, {processors} processors.")
 }
 
 fn section(page: &mut String, scenario: &Scenario) {
