@@ -30,7 +30,7 @@ fn an_unprivileged_user_is_told_to_take_root() {
     // Root's own folders are closed to others.
     let copy = folder.path().join("drop_rate");
     std::fs::copy(DROP_RATE, &copy).expect("it can be copied");
-    let open = std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let open: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open).expect("it is ours");
     let mut command = Command::new(copy);
     if nix::unistd::geteuid().is_root() {

@@ -32,8 +32,10 @@ enum What {
     FilterCost,
     /// What is promised beside drop rates: costs in turns with what they are compared to, latency, floods and storms
     Scenarios,
-    /// What large transfers cost when the kernel drops their payload
+    /// What a large copy by SSH costs at 10 Gbit/s, with the bypass and without it
     Bulk,
+    /// Whether ten who guess passwords are found among a million sources, and in what memory
+    Guessers,
 }
 
 impl What {
@@ -46,6 +48,7 @@ impl What {
             What::FilterCost => Some("filter_cost"),
             What::Scenarios => Some("scenarios"),
             What::Bulk => Some("bulk"),
+            What::Guessers => Some("guessers"),
         }
     }
 }

@@ -41,7 +41,7 @@ struct Cli {
     #[arg(long, value_name = "FILE", conflicts_with = "load")]
     replay: Option<PathBuf>,
     /// Send through an AF_XDP socket, where the driver takes no redirected frames
-    #[arg(long)]
+    #[arg(long, requires = "interface")]
     transmit: bool,
     /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
     #[arg(long, value_name = "COMMAND")]
@@ -49,14 +49,14 @@ struct Cli {
     /// Write the page, the table and the data here
     #[arg(long, value_name = "DIR", default_value = "target/bench/drop-rate")]
     out: PathBuf,
-    /// Keep the run: bench/runs/DATE-MACHINE.json
+    /// Keep the run, and its first curve: bench/runs/DATE-MACHINE.json and .svg
     #[arg(long)]
     keep: bool,
     /// Say what has changed since this kept run
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
     /// Measure nothing: show this kept run, or compare it
-    #[arg(long, value_name = "RUN.json", conflicts_with_all = ["interface", "quick", "load", "keep"])]
+    #[arg(long, value_name = "RUN.json", conflicts_with_all = ["interface", "quick", "load", "replay", "keep"])]
     kept: Option<PathBuf>,
 }
 
@@ -97,7 +97,7 @@ fn run(cli: &Cli) -> Result<()> {
         println!("{}", compare::differences(&old, &found));
     }
     if cli.keep {
-        println!("kept as {}", keep(&found)?.display());
+        println!("kept as {}", keep(&found, &cli.out)?.display());
     }
     println!("the page, with curves: {}", page.display());
     Ok(())
@@ -147,14 +147,15 @@ fn chosen(names: &[String]) -> Result<Vec<Load>> {
     Ok(loads)
 }
 
-fn keep(report: &Report) -> Result<PathBuf> {
+fn keep(found: &Report, written: &Path) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runs");
     std::fs::create_dir_all(&folder)?;
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    let host = report.machine.host.replace(|letter| !is_plain(letter), "-");
-    let day = report.began.get(..16).unwrap_or_default().replace(':', "");
+    let host = found.machine.host.replace(|letter| !is_plain(letter), "-");
+    let day = found.began.get(..16).unwrap_or_default().replace(':', "");
     let file = folder.join(format!("{day}-{host}.json"));
-    report::keep(report, &file)?;
+    report::keep(found, &file)?;
+    std::fs::copy(written.join(report::PICTURE), file.with_extension("svg"))?;
     Ok(file)
 }
 

@@ -22,6 +22,9 @@ pub use number::{nanos, percent, rate};
 /// The rung that this is all about: the sensor as it is delivered.
 const SENSOR: &str = "sensor";
 
+/// The first curve as a file of its own.
+pub const PICTURE: &str = "drop-rate.svg";
+
 /// Writes `drop-rate.json`, `drop-rate.md`, `drop-rate.html` and `drop-rate.svg` into a folder, and says where the page is.
 ///
 /// # Errors
@@ -31,7 +34,7 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     keep(report, &folder.join("drop-rate.json"))?;
     put(&folder.join("drop-rate.md"), &markdown::document(report))?;
     if let Some(picture) = report.scenarios.first().map(|scenario| page::picture(&curves::received(scenario))) {
-        put(&folder.join("drop-rate.svg"), &picture)?;
+        put(&folder.join(PICTURE), &picture)?;
     }
     let page = folder.join("drop-rate.html");
     put(&page, &page::html(report))?;
@@ -68,4 +71,36 @@ fn headline(report: &Report) -> Option<String> {
         Some(ndr) => format!("{}\u{a0}million frames a second, none lost", number::millions(ndr.value)),
         None => format!("{}\u{a0}million frames a second received", number::millions(sensor.mrr?.value)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_that_were_kept_can_still_be_read_and_drawn() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("runs");
+        let mut read = 0;
+        for file in fs::read_dir(folder).expect("there are kept runs").flatten().map(|entry| entry.path()) {
+            if file.extension().is_some_and(|extension| extension == "json") {
+                let report = kept(&file).expect("it is one");
+                assert!(headline(&report).is_some() && page::html(&report).contains("</html>"), "{}", file.display());
+                read += 1;
+            }
+        }
+        assert!(read > 0);
+    }
+
+    #[test]
+    fn a_run_is_written_in_every_shape() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let report = sample::sample();
+        let page = write(&report, folder.path()).expect("it can be written");
+        assert!(page.ends_with("drop-rate.html"));
+        for name in ["drop-rate.json", "drop-rate.md", PICTURE] {
+            assert!(folder.path().join(name).is_file(), "{name}");
+        }
+        assert_eq!(kept(&folder.path().join("drop-rate.json")).expect("it was kept"), report);
+        assert!(kept(&page).is_err_and(|error| error.to_string().contains("not a kept run")));
+    }
 }
