@@ -22,6 +22,9 @@ const OF_THIRD_HOSTS: [&str; 4] = [
     "ftp/skip_unexpected-excuses-a-host",
 ];
 
+/// In a replay, each worker's source has a table of bypasses of its own; on an interface there is one.
+const OF_A_FULL_TABLE: &str = "bypass/ten-meet-in-a-table-of-eight";
+
 #[test]
 fn each_case_gives_the_same_records_with_any_number_of_workers() {
     for case in case::all().iter().filter(|case| is_of_one_pair(case)) {
@@ -63,7 +66,8 @@ fn any_number_of_workers_judges_a_capture_alike() {
 }
 
 fn is_of_one_pair(case: &Case) -> bool {
-    case.name != OF_SEVERAL_SERVERS && !OF_THIRD_HOSTS.contains(&case.name.as_str())
+    ![OF_SEVERAL_SERVERS, OF_A_FULL_TABLE].contains(&case.name.as_str())
+        && !OF_THIRD_HOSTS.contains(&case.name.as_str())
 }
 
 /// The cases at the same time, each between hosts of its own, so that they are spread over the workers.

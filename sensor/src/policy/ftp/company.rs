@@ -1,6 +1,7 @@
 //! Hosts with sessions between them: until the last one ends, every connection between the two may be a data connection.
 
-use super::expected::{Expected, ExpectedData, Place};
+use super::expected::ExpectedData;
+use super::place::{Expected, Place};
 use crate::record::ConnId;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::expected::{Answer, Place};
+use super::expected::Answer;
+use super::place::Place;
 use crate::capture::BypassReason;
 use crate::event::Verdict;
 use crate::flow::Conn;

@@ -10,17 +10,16 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::neighbours::{Neighbours, News};
+use super::place::{DATA_PORT, Expected, Place};
 use super::transfers::{Row, Rows};
 use crate::analyzers::Service;
-use crate::capture::{Expectation, ExpectationMode, ExpectationReason, Gate};
+use crate::capture::{ExpectationMode, Gate};
 use crate::config::Settings;
 use crate::flow::key::{FlowKey, Transport};
 use crate::record::ConnId;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 
-/// The port that a server connects from (RFC 959 section 8).
-pub(super) const DATA_PORT: u16 = 20;
 /// The most bytes that an expectation takes: in the table, in the order, and in what is counted of its session and its hosts.
 pub const EXPECTED_BYTES: usize = 384;
 /// How many that are in use are spared when the oldest has to give way.
@@ -28,60 +27,6 @@ const SPARED: usize = 16;
 
 const _: () =
     assert!(size_of::<(Place, Expected)>() + size_of::<(Timestamp, Place)>() <= EXPECTED_BYTES, "see `Limits`");
-
-/// Where a data connection is expected.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Place {
-    /// To an endpoint that PORT, PASV, EPRT or EPSV named.
-    To(IpAddr, u16),
-    /// From the data port of a server with which there are sessions.
-    From(IpAddr),
-}
-
-impl Place {
-    fn expectation(self, mode: ExpectationMode) -> Expectation {
-        let (addr, port) = match self {
-            Place::To(addr, port) => (addr, port),
-            Place::From(server) => (server, DATA_PORT),
-        };
-        Expectation { transport: Transport::Tcp, addr, port, why: ExpectationReason::FtpData, mode }
-    }
-}
-
-/// What is known of a place.
-#[derive(Debug)]
-pub struct Expected {
-    /// Who should connect.
-    pub host: IpAddr,
-    /// The control connection that said so.
-    pub control: ConnId,
-    pub(super) until: Timestamp,
-    /// Sessions that expect it still: one, unless it is a server's data port.
-    pub(super) claims: u32,
-    /// Data connections there.
-    pub(super) open: u32,
-    /// Whether anybody has connected since it was named.
-    pub(super) used: bool,
-    /// Whether a session of this worker named it.
-    pub(super) own: bool,
-    /// Whether the capture filter was asked for it.
-    pub(super) asked: bool,
-    /// Bytes of the connection that ended last, until a record has told them.
-    pub transferred: Option<u64>,
-    /// The record of a transfer whose connection has not ended, and until when it waits.
-    pub(super) row: Option<(Timestamp, Row)>,
-}
-
-impl Expected {
-    /// Whether anybody has connected.
-    pub fn has_come(&self) -> bool {
-        self.used || self.open > 0 || self.transferred.is_some()
-    }
-
-    pub(super) fn holds(&self, now: Timestamp) -> bool {
-        self.claims > 0 && self.until > now
-    }
-}
 
 /// What became of a wish to expect something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -378,23 +323,6 @@ impl ExpectedData {
     fn count_down(&mut self, control: &FlowKey) {
         count_down(&mut self.per_client, control.orig_h);
         count_down(&mut self.per_server, control.resp_h);
-    }
-}
-
-impl Expected {
-    pub(super) fn new(host: IpAddr, control: ConnId, until: Timestamp, own: bool) -> Self {
-        Expected {
-            host,
-            control,
-            until,
-            claims: 1,
-            open: 0,
-            used: false,
-            own,
-            asked: false,
-            transferred: None,
-            row: None,
-        }
     }
 }
 

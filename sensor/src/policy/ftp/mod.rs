@@ -7,6 +7,7 @@ mod matching;
 mod neighbours;
 mod path;
 mod pending;
+mod place;
 mod record;
 mod reply;
 mod request;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::expected::{Expected, ExpectedData, Place};
+use super::expected::ExpectedData;
+use super::place::{Expected, Place};
 use crate::record::ConnId;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;

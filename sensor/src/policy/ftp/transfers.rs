@@ -1,7 +1,8 @@
 //! The bytes of a transfer, told by its data connection, and its record, made by the reply on the control connection: whichever comes
 //! first waits for the other.
 
-use super::expected::{ExpectedData, Place};
+use super::expected::ExpectedData;
+use super::place::Place;
 use crate::record::FtpRecord;
 use crate::time::Timestamp;
 

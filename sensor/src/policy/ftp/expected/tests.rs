@@ -1,6 +1,7 @@
 //! Expectations in numbers that no honest network has, and between workers.
 
 use super::*;
+use crate::capture::Expectation;
 use crate::capture::{BypassReason, Bypassed};
 use crate::record::Uid;
 
