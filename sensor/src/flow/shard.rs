@@ -35,7 +35,7 @@ macro_rules! shared {
             settings: &$shard.settings,
             dialogue: &$shard.dialogue,
             stats: &$shard.stats,
-            pool: &mut $shard.pool,
+            pool: Some(&mut $shard.pool),
             requests: $shard.requests.as_ref(),
         }
     };

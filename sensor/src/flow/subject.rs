@@ -24,7 +24,8 @@ pub(super) struct Shared<'a> {
     pub settings: &'a Settings,
     pub dialogue: &'a DialogueSets,
     pub stats: &'a WorkerStats,
-    pub pool: &'a mut Pool,
+    /// `None` while a stream has it that is being listened to.
+    pub pool: Option<&'a mut Pool>,
     /// Where resets are asked for, if anybody sends them.
     pub requests: Option<&'a Requests>,
 }
@@ -216,7 +217,7 @@ mod tests {
             settings: &settings,
             dialogue: DialogueSets::none(),
             stats: &stats,
-            pool: &mut pool,
+            pool: Some(&mut pool),
             requests: None,
         };
         test(&mut subject, &mut shared);

@@ -397,12 +397,12 @@ impl Tcp {
         if counted {
             side.count_ack(ack, &shared.stats.counters);
         }
-        let mut pool = std::mem::take(shared.pool);
+        let Some(pool) = shared.pool.take() else { return };
         if filtered && side.stream.next() == 1 {
-            side.stream.end(&mut pool); // what was filtered is not missing
+            side.stream.end(pool); // what was filtered is not missing
         }
-        side.stream.on_ack(ack, &mut pool, &mut Listener { subject, shared, dir, reported, rare: &mut side.rare });
-        *shared.pool = pool;
+        side.stream.on_ack(ack, pool, &mut Listener { subject, shared, dir, reported, rare: &mut side.rare });
+        shared.pool = Some(pool);
         self.forget_skipped(subject, shared);
     }
 
@@ -432,18 +432,25 @@ impl Tcp {
         }
         let limits = &shared.settings.limits;
         let side = self.side_mut(dir);
-        let mut pool = std::mem::take(shared.pool);
+        let Some(pool) = shared.pool.take() else { return };
         let mut listener = Listener { subject, shared, dir, reported, rare: &mut side.rare };
-        side.stream.on_data(first.max(1), payload, limits, &mut pool, &mut listener);
-        *shared.pool = pool;
+        side.stream.on_data(first.max(1), payload, limits, pool, &mut listener);
+        shared.pool = Some(pool);
         self.forget_skipped(subject, shared);
     }
 
     /// Once policy skips the rest, both streams give their buffers back. (Without an analyzer, gaps are still counted.)
     fn forget_skipped(&mut self, subject: &Subject, shared: &mut Shared<'_>) {
         if subject.conn.verdict.has(Verdict::SKIP) {
-            self.orig.stream.end(shared.pool);
-            self.resp.stream.end(shared.pool);
+            self.end_streams(shared);
+        }
+    }
+
+    /// Both streams give their buffers back.
+    fn end_streams(&mut self, shared: &mut Shared<'_>) {
+        if let Some(pool) = shared.pool.as_deref_mut() {
+            self.orig.stream.end(pool);
+            self.resp.stream.end(pool);
         }
     }
 

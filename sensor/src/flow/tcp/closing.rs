@@ -181,8 +181,7 @@ impl Tcp {
     pub fn close(&mut self, subject: &mut Subject, shared: &mut Shared<'_>) {
         self.tell_end(subject, shared, Direction::FromOrig);
         self.tell_end(subject, shared, Direction::FromResp);
-        self.orig.stream.end(shared.pool);
-        self.resp.stream.end(shared.pool);
+        self.end_streams(shared);
     }
 
     fn tell_end(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction) {
