@@ -30,6 +30,10 @@
 //!   -> sinks              zeek json or tsv, eve         record/sinks/
 //! ```
 //!
+//! Most packets are of the plainest kind, and three steps have a short way for those: the filter of files (untagged IPv4 at a watched port),
+//! [`packet`] (a TCP segment without surprises in its headers), and TCP (a segment with the numbers that come next). A short way only leaves
+//! out what cannot happen to such a packet; whatever is not plain goes the long way, and tests hold one to the other.
+//!
 //! Where policy terminates a connection, its worker asks the thread of [`respond`], through a bounded queue and without waiting, for RSTs to
 //! both ends; that thread alone sends anything, and only if that is switched on. It tells the collector what became of each request.
 //!
