@@ -58,6 +58,14 @@
 //! Of a transfer, the kernel counts the payload and drops it; its size comes from the FIN's sequence number, and how often numbers have come
 //! round from that count.
 //!
+//! # Bypassed connections
+//!
+//! Where policy has finished with a connection ([`event::Verdict::skip`]), its payload dies in the kernel, if the settings allow it for that
+//! reason ([`capture::BypassReason`]); SYN, FIN and RST still come up. The kernel counts the frames by reason for the ledger, and by
+//! connection and side for the record; the worker asks for that account at FIN and RST, when the connection would time out, and at its
+//! end, which is also the bypass's. The table gives way to the newest: a hole in what comes up says that this has happened, and the bypass
+//! begins anew. The account is lost then, and packets with it; sizes come from sequence numbers and stay right.
+//!
 //! # Invariants
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are

@@ -89,6 +89,34 @@ fn expectations_and_bypasses_are_followed() {
     kernel.step(&tcp(33_333, 111, 0x18), &mut host, Counter::Port);
 }
 
+#[test]
+fn bypasses_give_way_to_newer_ones() {
+    let host = Host::new(options(Rules::DEFAULT));
+    let Some(mut kernel) = Pair::load(&host) else { return };
+    let connection = |port| Connection::new(Transport::Tcp, [address(false, 1), address(false, 2)], [port, 111]);
+    let ports = 1000..2000;
+    for port in ports.clone() {
+        kernel.tables.bypass(&connection(port), BypassReason::SshUnknown).unwrap();
+    }
+    let (held, given_way): (Vec<u16>, Vec<u16>) =
+        ports.partition(|port| kernel.tables.bypassed(&connection(*port)).is_some());
+    assert!((1..=64).contains(&held.len()), "{held:?} of 64");
+    for port in held {
+        assert_eq!(kernel.run(Program::Xdp, &tcp(port, 111, 0x18)).0, XDP_DROP);
+        assert_eq!(
+            kernel.tables.end_bypass(&connection(port)).unwrap().map(|account| account.traffic[0].packets),
+            Some(1)
+        );
+    }
+    let again = given_way[0];
+    assert_eq!(kernel.run(Program::Xdp, &tcp(again, 111, 0x18)).0, XDP_REDIRECT);
+    for port in given_way {
+        assert_eq!(kernel.tables.end_bypass(&connection(port)).unwrap(), None);
+    }
+    kernel.tables.bypass(&connection(again), BypassReason::SshUnknown).unwrap();
+    assert_eq!(kernel.run(Program::Xdp, &tcp(again, 111, 0x18)).0, XDP_DROP);
+}
+
 /// The ports of tunnels stand in the port table as if something were always expected there.
 #[test]
 fn an_expectation_at_a_tunnels_port_leaves_the_tunnel() {

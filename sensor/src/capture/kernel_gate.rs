@@ -17,7 +17,8 @@ const CONTROL: tables::Expectation =
 /// One worker's handle to the kernel program's tables. An expectation of one worker holds for all, because they share the maps.
 pub struct KernelGate {
     tables: KernelTables,
-    /// What was told of bypasses that go on: their accounts in the kernel are never set back, because packets come while one looks.
+    /// What was told of the bypasses that were begun: their accounts in the kernel are never set back, because packets come while one
+    /// looks.
     told: HashMap<FlowKey, Bypassed>,
     refused: u64,
 }
@@ -69,18 +70,20 @@ impl Gate for KernelGate {
 
     fn bypass(&mut self, key: &FlowKey, why: BypassReason) {
         let result = self.tables.bypass(&key.connection(), why);
-        self.note(result);
+        if self.note(result).is_some() {
+            self.told.entry(*key).or_default();
+        }
     }
 
     fn unbypass(&mut self, key: &FlowKey) -> Option<Bypassed> {
+        let told = self.told.remove(key)?;
         let result = self.tables.end_bypass(&key.connection());
-        let told = self.told.remove(key).unwrap_or_default();
         self.note(result).flatten().map(|account| Bypassed::from(account).since(told))
     }
 
     fn bypassed(&mut self, key: &FlowKey, why: BypassReason) -> Option<Bypassed> {
         let Some(account) = self.tables.bypassed(&key.connection()).map(Bypassed::from) else {
-            self.told.remove(key);
+            self.unbypass(key);
             self.bypass(key, why);
             return None;
         };

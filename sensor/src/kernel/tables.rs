@@ -66,15 +66,14 @@ impl KernelTables {
         self.bypass.get(&Wire(*connection), 0).ok().map(|Wire(entry)| entry)
     }
 
-    /// Ends a bypass and gives its last account; `None` if the connection is not, or no longer, in the table.
+    /// Ends a bypass that was begun, and gives its last account; `None` if it has given way to newer ones.
     ///
     /// # Errors
     /// The kernel refuses.
     pub fn end_bypass(&mut self, connection: &Connection) -> io::Result<Option<Bypassed>> {
         let account = self.bypassed(connection);
-        if remove(&mut self.bypass, *connection)? {
-            self.slot(connection, -1)?;
-        }
+        remove(&mut self.bypass, *connection)?;
+        self.slot(connection, -1)?;
         Ok(account)
     }
 
