@@ -1,6 +1,7 @@
 //! What is kept out of the capture, for which reason and how it ends: counted, and without a trace in the logs.
 
 use portreeve::capture::BypassReason;
+use portreeve::stats::Counter;
 use portreeve::summary::Bypasses;
 use portreeve_tests::case::{self, Case};
 use portreeve_tests::expect::{self, Logs};
@@ -32,7 +33,7 @@ fn every_reason_and_every_end_is_counted() {
         assert_eq!(Vec::from_iter(found), [(why.name(), Bypasses { connections, packets, bytes })], "{name}");
         let counters = &outcome.stats.counters;
         let found = [&counters.bypasses_finished, &counters.bypasses_expired, &counters.bypasses_evicted];
-        assert_eq!(found.map(|counter| counter.get()), ends, "{name}");
+        assert_eq!(found.map(Counter::get), ends, "{name}");
     }
 }
 
