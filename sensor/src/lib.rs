@@ -96,9 +96,9 @@
 //! |---|---|
 //! | [`keyed`] | the hash of every table of the worker whose keys come from the wire: a multiplication per word, and no chosen collisions |
 //! | the index of connections | a line of memory per look, or two; its size is fixed at the start, and it is never swept or grown |
-//! | a connection | 376 bytes in its slot; TCP's state (240) and a long session's analyzer are beside it. What is to expire is fetched ahead |
+//! | a connection | 384 bytes in its slot, six lines of memory; TCP's state (240) and a long session's analyzer are beside it. What is to expire is fetched ahead |
 //! | what is [`spare`] | one pointer, and nothing beside it until it is needed: calls that wait, bytes that are kept back, FINs, options |
-//! | an idle session | of FTP less than 1 KiB, everything added up: slot and index 412, TCP 240, analyzer 160, policy 200 |
+//! | an idle session | of FTP less than 1 KiB, everything added up: slot and index 420, TCP 240, analyzer 160, policy 200 |
 //! | a judgement of `check_hot` | once per connection and moment, then a bit of [`flow::Marks`] |
 //! | a memory of policy | one look per event: an index entry, and an entry of at most 256 bytes |
 //! | a text | 37 bytes in place; a longer one is in a buffer of its worker, which goes back there from whatever thread drops it |
