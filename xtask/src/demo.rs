@@ -206,8 +206,14 @@ impl Notices {
 }
 
 /// A string of a line of JSON that the sensor wrote; enough for showing it.
-fn word<'a>(line: &'a str, name: &str) -> &'a str {
+fn word(line: &str, name: &str) -> String {
     let start = line.find(&format!("\"{name}\":\"")).map_or(line.len(), |at| at + name.len() + 4);
+    let mut escaped = false;
+    let ends = |letter: char| {
+        let end = letter == '"' && !escaped;
+        escaped = letter == '\\' && !escaped;
+        end
+    };
     let rest = &line[start..];
-    &rest[..rest.find('"').unwrap_or(rest.len())]
+    rest[..rest.find(ends).unwrap_or(rest.len())].replace("\\\"", "\"")
 }
