@@ -82,9 +82,10 @@
 //!    reason, close the sockets last ([`engine`]).
 //! 8. The same capture and settings give the same logs: offline or live, one worker or many, however a stream was cut into segments.
 //!    Timers are exact in packet time: an event that a timer raises carries its deadline, not the moment at which somebody looked.
-//!    Three holes are known, all between shards: the manual's silence about a client's further calls to walld is kept per worker; so is how
+//!    Four holes are known, all between shards: the manual's silence about a client's further calls to walld is kept per worker; so is how
 //!    many of a storm are told (notices of what the capture lost, weirds beyond their threshold); and in a replay, what one worker learns
-//!    of a port, or of an FTP data connection with a third host, reaches the others a few chunks of the file later.
+//!    of a port, or of an FTP data connection with a third host, reaches the others a few chunks of the file later,
+//!    and each worker's source has a table of bypasses of its own, which fills later than one for all would.
 //! 9. No byte of a frame is referenced after its batch has been given back.
 //! 10. Whatever a remote host can make grow has its bound in [`config::limits`], and reaching it is counted.
 //! 11. A default port stands in the table of [`analyzers`], and nowhere else.

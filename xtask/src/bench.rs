@@ -28,6 +28,8 @@ enum What {
     Micro,
     /// Captures through the whole sensor, beside a loop that only reads them
     Offline,
+    /// A replay in full beside one without analyzers, and two workers beside one
+    OfflineRatios,
     /// What the kernel program costs a frame that nobody wants
     FilterCost,
     /// What is promised beside drop rates: costs in turns with what they are compared to, latency, floods and storms
@@ -45,6 +47,7 @@ impl What {
             What::DropRate => Some("drop_rate"),
             What::Micro => None,
             What::Offline => Some("offline"),
+            What::OfflineRatios => Some("offline_ratios"),
             What::FilterCost => Some("filter_cost"),
             What::Scenarios => Some("scenarios"),
             What::Bulk => Some("bulk"),
@@ -63,6 +66,7 @@ pub fn run(shell: &Shell, args: &Args) -> Result<()> {
             let built = shell.current_dir().join("target/release").join(program);
             Ok(cmd!(shell, "{built} {rest...}").quiet().run()?)
         }
-        None => Ok(cmd!(shell, "cargo bench --quiet -p portreeve-bench --benches -- {rest...}").quiet().run()?),
+        // By name: `--benches` takes in the programs' own tests, whose harness does not know criterion's arguments.
+        None => Ok(cmd!(shell, "cargo bench --quiet -p portreeve-bench --bench * -- {rest...}").quiet().run()?),
     }
 }
