@@ -21,4 +21,5 @@ pub mod skip;
 pub mod ssh;
 pub mod talk;
 pub mod tap;
+pub mod tapped;
 pub mod terminal;

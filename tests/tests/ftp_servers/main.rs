@@ -8,11 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use portreeve_tests::expect::{self, Logs};
-use portreeve_tests::host;
 use portreeve_tests::lab::Lab;
-use portreeve_tests::process::{Tcpdump, are_installed, are_unpacked};
-use portreeve_tests::sensor::{self, Sensor};
-use portreeve_tests::tap::TappedWire;
+use portreeve_tests::process::{are_installed, are_unpacked};
+use portreeve_tests::sensor;
+use portreeve_tests::tapped;
 
 use facts::Fact;
 use servers::{PASSWORDS, Servers};
@@ -28,37 +27,20 @@ fn logins_and_transfers_are_those_of_the_servers_logs() {
     }
     let Some(lab) = Lab::enter() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let [live, offline] = ["live", "offline"].map(|name| folder.path().join(name));
-    let capture = folder.path().join("dumped.pcap");
-    let (summary, live_logs, said) = on_the_wire(&lab, folder.path(), &live, &capture);
-    let events = offline.join("events.jsonl").display().to_string();
-    let offline_logs = sensor::read_in(&offline, &capture, &["--events", &events]);
+    let (seen, servers) = tapped::watch(
+        &lab,
+        folder.path(),
+        (DELAY, &["10.77.0.9/24", "fd77::9/64"]),
+        || Servers::start(&lab),
+        || scenarios::play(folder.path()),
+    );
+    let said = servers.facts();
 
-    assert_eq!(summary["ledger"]["unexplained"], 0, "the ledger closes");
-    for logs in [&live, &offline] {
+    for logs in &seen.folders {
         sensor::assert_nowhere(logs, &secrets());
         assert_told(&said, &facts::of_the_sensor(logs), logs);
     }
-    assert_same(&offline_logs, &live_logs);
-}
-
-/// Lets everything happen on a wire that the sensor taps and tcpdump records; returns what both sides say of it.
-fn on_the_wire(lab: &Lab, folder: &Path, logs: &Path, capture: &Path) -> (serde_json::Value, Logs, Vec<Fact>) {
-    for [one, other] in [["client0", "wire0"], ["server0", "wire1"], ["play0", "tap0"]] {
-        lab.wire(one, other, 1);
-    }
-    let wire = TappedWire::join(lab, ["wire0", "wire1"], "play0", DELAY);
-    host::connect_here("client0", &["10.77.0.9/24", "fd77::9/64"]);
-    let servers = Servers::start(lab);
-    let tcpdump = Tcpdump::start("play0", capture);
-    let events = logs.join("events.jsonl").display().to_string();
-    let mut sensor = Sensor::start_in(logs, "tap0", &["--capture", "af_xdp", "--events", &events]);
-    sensor.wait_until_watching();
-    scenarios::play(folder);
-    drop(wire);
-    tcpdump.stop();
-    let (summary, records) = sensor.stop();
-    (summary, records, servers.facts())
+    assert_same(&seen.offline, &seen.live);
 }
 
 /// Everything that the servers say, and nothing else; what was encrypted is not seen.

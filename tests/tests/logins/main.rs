@@ -4,15 +4,13 @@ mod facts;
 mod scenarios;
 mod servers;
 
-use std::path::Path;
 use std::time::Duration;
 
 use portreeve_tests::expect::{self, Logs};
-use portreeve_tests::host;
 use portreeve_tests::lab::Lab;
-use portreeve_tests::process::{Tcpdump, are_installed, are_unpacked};
-use portreeve_tests::sensor::{self, Sensor};
-use portreeve_tests::tap::TappedWire;
+use portreeve_tests::process::{are_installed, are_unpacked};
+use portreeve_tests::sensor;
+use portreeve_tests::tapped;
 use serde_json::Value;
 
 use servers::{PASSWORDS, Servers};
@@ -36,44 +34,23 @@ fn logins_are_those_of_the_systems_log() {
     }
     let Some(lab) = Lab::enter() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let [live, offline] = ["live", "offline"].map(|name| folder.path().join(name));
-    let capture = folder.path().join("dumped.pcap");
-    let (summary, live_logs, said) = on_the_wire(&lab, &live, &capture);
-    let events = offline.join("events.jsonl").display().to_string();
-    let offline_logs = sensor::read_in(&offline, &capture, &["--events", &events]);
+    let (seen, servers) =
+        tapped::watch(&lab, folder.path(), (DELAY, &["10.77.0.9/24"]), || Servers::start(&lab), scenarios::play);
+    let said = facts::of_the_system(&servers.log());
 
-    assert_eq!(summary["ledger"]["unexplained"], 0, "the ledger closes");
-    for logs in [&offline, &live] {
+    for logs in &seen.folders {
         sensor::assert_nowhere(logs, &secrets());
         let difference = expect::difference("the system's log", &said, &facts::of_the_sensor(logs));
         assert!(difference.is_empty(), "{}:\n{difference}", logs.display());
         assert_sessions(&facts::records(logs));
     }
-    let notices = expect::text(&offline_logs, "notice.log");
+    let notices = expect::text(&seen.offline, "notice.log");
     assert_eq!(notices.matches("environment USER=-f root").count(), 1, "an option where a name should be:\n{notices}");
     assert!(!notices.contains("backdoor"), "a shell that greets who is trusted is none:\n{notices}");
-    let option = facts::records(&offline).iter().filter(|r| r["kind"] == "session" && r["user"] == "-f root").count();
+    let option =
+        facts::records(&seen.folders[1]).iter().filter(|r| r["kind"] == "session" && r["user"] == "-f root").count();
     assert_eq!(option, 1, "and it is told of the session");
-    assert_same(&offline_logs, &live_logs);
-}
-
-/// Lets everything happen on a wire that the sensor taps and tcpdump records; returns what both sides say of it.
-fn on_the_wire(lab: &Lab, logs: &Path, capture: &Path) -> (Value, Logs, String) {
-    for [one, other] in [["client0", "wire0"], ["server0", "wire1"], ["play0", "tap0"]] {
-        lab.wire(one, other, 1);
-    }
-    let wire = TappedWire::join(lab, ["wire0", "wire1"], "play0", DELAY);
-    host::connect_here("client0", &["10.77.0.9/24"]);
-    let servers = Servers::start(lab);
-    let tcpdump = Tcpdump::start("play0", capture);
-    let events = logs.join("events.jsonl").display().to_string();
-    let mut sensor = Sensor::start_in(logs, "tap0", &["--capture", "af_xdp", "--events", &events]);
-    sensor.wait_until_watching();
-    scenarios::play();
-    drop(wire);
-    tcpdump.stop();
-    let (summary, records) = sensor.stop();
-    (summary, records, facts::of_the_system(&servers.log()))
+    assert_same(&seen.offline, &seen.live);
 }
 
 /// Every connection has the line of its session, with what the scenarios are about besides outcomes.
