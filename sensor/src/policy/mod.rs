@@ -50,7 +50,7 @@ use crate::analyzers::Service;
 use crate::capture::Gate;
 use crate::config::{PolicySets, Settings};
 use crate::event::{ConnectionEvent, Event, Handler, Verdict};
-use crate::flow::budget::Budget;
+use crate::flow::budget::{Budget, EXHAUSTED};
 use crate::flow::key::FlowKey;
 use crate::flow::{Annotation, Conn};
 use crate::outbox::Outbox;
@@ -219,6 +219,15 @@ impl Policy {
 
     fn is_local_addr(&self, addr: IpAddr) -> bool {
         self.settings.site.local_nets.iter().any(|net: &IpNet| net.contains(&addr))
+    }
+
+    /// Whether so many bytes more may be kept for a connection; if not, that is counted and said.
+    fn may_keep(&mut self, seen: &mut Seen<'_>, bytes: usize) -> bool {
+        let may = Budget::new(&self.settings.limits, &self.stats.counters).allows(bytes);
+        if !may {
+            self.conn_weird(seen, EXHAUSTED, b"");
+        }
+        may
     }
 
     /// A number for something from the wire, by which notices about it are told apart. Nobody can choose two with the same.

@@ -19,6 +19,33 @@ pub enum Session {
 }
 
 impl Session {
+    /// Takes FTP's session out, if it is one; nothing is left, until it is put back.
+    pub(super) fn take_ftp(&mut self) -> Option<Box<FtpSession>> {
+        match std::mem::take(self) {
+            Session::Ftp(session) => Some(session),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Takes SSH's session out, in the same way.
+    pub(super) fn take_ssh(&mut self) -> Option<Box<SshSession>> {
+        match std::mem::take(self) {
+            Session::Ssh(session) => Some(session),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Whether there is none yet, of whatever protocol.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Session::None)
+    }
+
     /// Bytes on the heap.
     pub fn held(&self) -> usize {
         match self {

@@ -267,7 +267,7 @@ impl Policy {
         if full && !std::mem::replace(&mut session.crowded, true) {
             self.conn_weird(seen, "FTP_too_many_pending_commands", b"");
         }
-        if !full && self.ftp_room(seen, session.pending.growth(command)) {
+        if !full && self.may_keep(seen, session.pending.growth(command)) {
             session.pending.push(command, marks, &self.buffers);
         } else if marks != 0 {
             self.scratch.clear();
@@ -290,7 +290,7 @@ impl Policy {
         } else if !is_pass {
             session.num_requests = session.num_requests.saturating_add(1);
         }
-        if session.request.len() >= REQUEST_TEXT || !self.ftp_room(seen, grows) {
+        if session.request.len() >= REQUEST_TEXT || !self.may_keep(seen, grows) {
             return;
         }
         let request = &mut session.request;

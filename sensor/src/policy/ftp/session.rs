@@ -5,7 +5,6 @@ use super::matching::{Command, INIT};
 use super::path;
 use super::pending::Pending;
 use super::record::Line;
-use crate::flow::budget::{Budget, EXHAUSTED};
 use crate::flow::key::Direction;
 use crate::policy::words::Words;
 use crate::policy::{Policy, Seen, Session};
@@ -81,18 +80,14 @@ impl FtpSession {
 impl Policy {
     /// The session of this connection, taken out of it; it begins with the first request or reply. `None`: there is no room for it.
     pub(super) fn ftp_session(&mut self, seen: &mut Seen<'_>, replied: bool) -> Option<Box<FtpSession>> {
-        match std::mem::take(&mut seen.conn.marks.session) {
-            Session::Ftp(session) => Some(session),
-            Session::None => self.begin_ftp_session(seen, replied),
-            other => {
-                seen.conn.marks.session = other;
-                None
-            }
+        if seen.conn.marks.session.is_none() {
+            return self.begin_ftp_session(seen, replied);
         }
+        seen.conn.marks.session.take_ftp()
     }
 
     fn begin_ftp_session(&mut self, seen: &mut Seen<'_>, replied: bool) -> Option<Box<FtpSession>> {
-        if !self.ftp_room(seen, size_of::<FtpSession>()) {
+        if !self.may_keep(seen, size_of::<FtpSession>()) {
             return None;
         }
         let mut session = Box::new(FtpSession::new(seen.now));
@@ -110,13 +105,7 @@ impl Policy {
 
     /// The connection's state is dropped: what was never answered is told, and what was expected is not expected any more.
     pub(in crate::policy) fn ftp_connection_state_remove(&mut self, seen: &mut Seen<'_>) {
-        let mut session = match std::mem::take(&mut seen.conn.marks.session) {
-            Session::Ftp(session) => session,
-            other => {
-                seen.conn.marks.session = other;
-                return;
-            }
-        };
+        let Some(mut session) = seen.conn.marks.session.take_ftp() else { return };
         self.log_unanswered(seen, &mut session);
         self.end_data_channel(seen, &mut session.data);
         self.log_ftp(seen, &session, Line::text(seen.now, "finish".into()));
@@ -129,22 +118,9 @@ impl Policy {
         if direction.is_orig() {
             return;
         }
-        match std::mem::take(&mut seen.conn.marks.session) {
-            Session::Ftp(mut session) => {
-                self.log_unanswered(seen, &mut session);
-                seen.conn.marks.session = Session::Ftp(session);
-            }
-            other => seen.conn.marks.session = other,
-        }
-    }
-
-    /// Whether so many bytes more may be kept; if not, that is counted and said.
-    pub(super) fn ftp_room(&mut self, seen: &mut Seen<'_>, bytes: usize) -> bool {
-        let allowed = Budget::new(&self.settings.limits, &self.stats.counters).allows(bytes);
-        if !allowed {
-            self.conn_weird(seen, EXHAUSTED, b"");
-        }
-        allowed
+        let Some(mut session) = seen.conn.marks.session.take_ftp() else { return };
+        self.log_unanswered(seen, &mut session);
+        seen.conn.marks.session = Session::Ftp(session);
     }
 }
 

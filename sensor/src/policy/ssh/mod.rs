@@ -11,7 +11,6 @@ use super::{Policy, Seen, Session};
 use crate::analyzers::wire::ssh::kexinit::{Algorithms, Capabilities};
 use crate::capture::BypassReason;
 use crate::event::{SshEvent, Verdict};
-use crate::flow::budget::{Budget, EXHAUSTED};
 
 impl Policy {
     pub(super) fn ssh_event(&mut self, seen: &mut Seen<'_>, event: &SshEvent<'_>) {
@@ -49,28 +48,17 @@ impl Policy {
 
     /// The connection's state is dropped: if nobody was let in, its line is still to be written.
     pub(super) fn ssh_connection_state_remove(&mut self, seen: &mut Seen<'_>) {
-        match std::mem::take(&mut seen.conn.marks.session) {
-            Session::Ssh(session) => self.log_ssh(seen, &session),
-            other => seen.conn.marks.session = other,
+        if let Some(session) = seen.conn.marks.session.take_ssh() {
+            self.log_ssh(seen, &session);
         }
     }
 
     /// The session of this connection, taken out of it. `None`: there is no room for it.
     fn ssh_session(&mut self, seen: &mut Seen<'_>) -> Option<Box<SshSession>> {
-        match std::mem::take(&mut seen.conn.marks.session) {
-            Session::Ssh(session) => Some(session),
-            Session::None => {
-                let room = Budget::new(&self.settings.limits, &self.stats.counters).allows(size_of::<SshSession>());
-                if !room {
-                    self.conn_weird(seen, EXHAUSTED, b"");
-                }
-                room.then(|| Box::new(SshSession::new(seen.now)))
-            }
-            other => {
-                seen.conn.marks.session = other;
-                None
-            }
+        if seen.conn.marks.session.is_none() {
+            return self.may_keep(seen, size_of::<SshSession>()).then(|| Box::new(SshSession::new(seen.now)));
         }
+        seen.conn.marks.session.take_ssh()
     }
 
     fn ssh_version_agreed(&mut self, seen: &mut Seen<'_>, session: &mut SshSession, version: u8) {
