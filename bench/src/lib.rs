@@ -2,6 +2,7 @@
 
 pub mod capture_file;
 pub mod compare;
+pub mod conversations;
 pub mod generator;
 pub mod guesses;
 pub mod keystrokes;

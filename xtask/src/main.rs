@@ -6,6 +6,7 @@ mod build_ebpf;
 mod demo;
 mod fuzz;
 mod peers;
+mod pgo;
 mod setup;
 mod test;
 
@@ -37,6 +38,8 @@ enum Command {
     Bless(bless::Args),
     /// Fuzz a parser
     Fuzz(fuzz::Args),
+    /// Build the sensor by profile: slower to build, faster by a fifth; into target/pgo/release/portreeve
+    Pgo,
     /// Measure: drop rates on every rung of the ladder, and others
     Bench(bench::Args),
 }
@@ -61,6 +64,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test => test::run(&shell),
         Command::Bless(args) => bless::run(&shell, &args),
         Command::Fuzz(args) => fuzz::run(&shell, &args),
+        Command::Pgo => pgo::run(&shell),
         Command::Bench(args) => bench::run(&shell, &args),
     }
 }
