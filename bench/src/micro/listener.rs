@@ -93,7 +93,7 @@ impl Ears {
         let Some(analyzer) = &mut self.analyzer else { return Step::Done };
         let budget = Budget::new(&self.limits, &self.stats.counters);
         let (now, mut deaf) = (self.conn.start, Deaf);
-        let mut cx = Context::new(now, &mut self.conn, &self.limits, budget, &mut deaf).with_dialogue(&self.dialogue);
+        let mut cx = Context::new(now, &mut self.conn, &self.dialogue, budget, &mut deaf);
         let step = call(analyzer, &mut cx);
         if matches!(step, Step::Done | Step::Violation(_)) {
             self.analyzer = None;

@@ -125,34 +125,37 @@ pub struct Context<'a> {
     pub dialogue: &'a DialogueSets,
     /// What policy has decided so far in this call.
     pub verdict: Verdict,
+    /// Whether policy has handled an event in this call.
+    emitted: bool,
     budget: Budget<'a>,
     handler: &'a mut dyn Handler,
 }
 
 impl<'a> Context<'a> {
     /// A context for one call.
+    #[inline]
     pub fn new(
         now: Timestamp,
         conn: &'a mut Conn,
-        limits: &'a Limits,
+        dialogue: &'a DialogueSets,
         budget: Budget<'a>,
         handler: &'a mut dyn Handler,
     ) -> Self {
-        Context { now, conn, limits, dialogue: DialogueSets::none(), verdict: Verdict::CONTINUE, budget, handler }
-    }
-
-    /// The same with the sets of the login dialogue.
-    #[must_use]
-    pub fn with_dialogue(mut self, dialogue: &'a DialogueSets) -> Self {
-        self.dialogue = dialogue;
-        self
+        let (limits, verdict) = (budget.limits(), Verdict::CONTINUE);
+        Context { now, conn, limits, dialogue, verdict, emitted: false, budget, handler }
     }
 
     /// States a fact; policy handles it at once.
     pub fn emit(&mut self, event: &Event<'_>) {
+        self.emitted = true;
         let verdict = self.handler.handle(self.now, self.conn, event);
         self.conn.login.obey(verdict);
         self.verdict |= verdict;
+    }
+
+    /// Whether anything was stated in this call.
+    pub(crate) fn has_emitted(&self) -> bool {
+        self.emitted
     }
 
     /// States something unusual.

@@ -92,8 +92,7 @@ impl<A: Analyzer> Bench<A> {
     /// Calls the analyzer.
     pub fn call<T>(&mut self, act: impl FnOnce(&mut A, &mut Context<'_>) -> T) -> T {
         let budget = Budget::new(&self.limits, &self.stats.counters);
-        let mut cx =
-            Context::new(self.now, &mut self.conn, &self.limits, budget, &mut self.recorder).with_dialogue(&DIALOGUE);
+        let mut cx = Context::new(self.now, &mut self.conn, &DIALOGUE, budget, &mut self.recorder);
         act(&mut self.analyzer, &mut cx)
     }
 

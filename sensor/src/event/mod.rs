@@ -147,6 +147,7 @@ impl Verdict {
     }
 
     /// Whether all of `other` has been decided, for whatever reason.
+    #[inline]
     pub const fn has(self, other: Verdict) -> bool {
         self.decided & other.decided == other.decided && (self.skips.is_some() || other.skips.is_none())
     }

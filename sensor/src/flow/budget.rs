@@ -15,22 +15,31 @@ pub const CONNECTION_BYTES: usize = 1280;
 /// The budget; its level is a counter of the worker, which is the only one to write it.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget<'a> {
-    limit: usize,
+    limits: &'a Limits,
     counters: &'a WorkerCounters,
 }
 
 impl<'a> Budget<'a> {
     /// The budget of the worker that has these counters.
-    pub fn new(limits: &Limits, counters: &'a WorkerCounters) -> Self {
-        Budget { limit: limits.buffered_bytes, counters }
+    pub fn new(limits: &'a Limits, counters: &'a WorkerCounters) -> Self {
+        Budget { limits, counters }
+    }
+
+    /// All bounds.
+    pub fn limits(self) -> &'a Limits {
+        self.limits
     }
 
     /// How many bytes more may be kept. What one packet adds is only counted after it.
+    #[inline]
     pub fn room(self) -> usize {
-        self.limit.saturating_sub(usize::try_from(self.counters.buffered_bytes.get()).unwrap_or(usize::MAX))
+        self.limits
+            .buffered_bytes
+            .saturating_sub(usize::try_from(self.counters.buffered_bytes.get()).unwrap_or(usize::MAX))
     }
 
     /// Whether so many bytes more may be kept; counts them if not.
+    #[inline]
     pub fn allows(self, more: usize) -> bool {
         let allowed = more == 0 || more <= self.room();
         if !allowed {
@@ -45,11 +54,12 @@ impl<'a> Budget<'a> {
     }
 
     /// Corrects the account of a connection, which holds so much `now`.
-    pub fn settle(self, account: &mut usize, now: usize) {
+    #[inline]
+    pub fn settle(self, account: &mut u32, now: u32) {
         let before = std::mem::replace(account, now);
         if before != now {
-            let others = self.counters.buffered_bytes.get().saturating_sub(before as u64);
-            self.counters.buffered_bytes.set(others.saturating_add(now as u64));
+            let others = self.counters.buffered_bytes.get().saturating_sub(u64::from(before));
+            self.counters.buffered_bytes.set(others.saturating_add(u64::from(now)));
         }
     }
 }

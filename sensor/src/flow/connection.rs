@@ -28,9 +28,8 @@ pub(super) struct Connection {
     pub(super) terminating: Option<Box<Terminating>>,
     /// Nanoseconds of silence after which it is over.
     inactivity: u64,
+    /// See [`Connection::due`].
     due: Timestamp,
-    /// What the worker's budget was charged for it.
-    account: usize,
 }
 
 /// What a connection has whatever its peers do.
@@ -51,19 +50,14 @@ pub(super) enum Fate {
 
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
-        let (due, inactivity) = (Timestamp::ZERO, nanos(inactivity));
-        Connection { subject: Subject::new(conn, analyzer), tcp, terminating: None, inactivity, due, account: 0 }
+        let (due, inactivity) = (Timestamp::NEVER, nanos(inactivity));
+        Connection { subject: Subject::new(conn, analyzer), tcp, terminating: None, inactivity, due }
     }
 
-    /// When something was to happen next, if no packet came, by the time of the last [`Connection::look_ahead`].
+    /// Nothing happens before this if no packet comes. It is the earliest moment that was ever foreseen: most packets only put off what
+    /// they wait for, and how far is computed when the moment has come.
+    #[inline]
     pub fn due(&self) -> Timestamp {
-        self.due
-    }
-
-    /// When something is to happen next, if no packet comes. To be asked whenever something has happened.
-    pub fn look_ahead(&mut self, timeouts: &Timeouts) -> Timestamp {
-        let tcp = self.tcp.as_ref().map_or(Timestamp::NEVER, |tcp| tcp.timer(&self.subject.conn, timeouts).0);
-        self.due = self.expiry().min(self.subject.analyzer_deadline()).min(tcp);
         self.due
     }
 
@@ -71,7 +65,22 @@ impl Connection {
     pub fn run_deadlines(&mut self, until: Timestamp, shared: &mut Shared<'_>) -> Fate {
         let fate = self.run_each_deadline(until, shared);
         self.settle(shared);
+        self.due = self.next_deadline(&shared.settings.timeouts);
         fate
+    }
+
+    /// When something is to happen next, if no packet comes.
+    fn next_deadline(&self, timeouts: &Timeouts) -> Timestamp {
+        let tcp = self.tcp.as_ref().map_or(Timestamp::NEVER, |tcp| tcp.timer(&self.subject.conn, timeouts).0);
+        self.expiry().min(self.subject.analyzer_deadline()).min(tcp)
+    }
+
+    /// Something is to happen at this time; `true` if that is sooner than anything that was foreseen.
+    #[inline]
+    fn foresee(&mut self, deadline: Timestamp) -> bool {
+        let sooner = deadline < self.due;
+        self.due = self.due.min(deadline);
+        sooner
     }
 
     fn run_each_deadline(&mut self, until: Timestamp, shared: &mut Shared<'_>) -> Fate {
@@ -111,8 +120,14 @@ impl Connection {
         });
     }
 
-    /// One datagram of a UDP flow.
-    pub fn on_datagram(&mut self, shared: &mut Shared<'_>, ip: &Ip, direction: Direction, datagram: &Datagram<'_>) {
+    /// One datagram of a UDP flow. `true` if [`Connection::due`] is sooner than it was.
+    pub fn on_datagram(
+        &mut self,
+        shared: &mut Shared<'_>,
+        ip: &Ip,
+        direction: Direction,
+        datagram: &Datagram<'_>,
+    ) -> bool {
         let (letter, event) = match direction {
             Direction::FromOrig => (b'D', ConnectionEvent::UdpRequest),
             Direction::FromResp => (b'd', ConnectionEvent::UdpReply),
@@ -129,13 +144,33 @@ impl Connection {
         subject.raise(shared, event);
         subject.run_analyzer(shared, |analyzer, cx| analyzer.on_datagram(cx, direction, datagram.payload));
         self.settle(shared);
+        self.foresee(self.next_deadline(&shared.settings.timeouts))
     }
 
-    /// One segment of a TCP connection.
-    pub fn on_segment(&mut self, shared: &mut Shared<'_>, ip: &Ip, direction: Direction, segment: &Segment<'_>) {
+    /// One segment of a TCP connection. `true` if [`Connection::due`] is sooner than it was.
+    #[inline]
+    pub fn on_segment(
+        &mut self,
+        shared: &mut Shared<'_>,
+        ip: &Ip,
+        direction: Direction,
+        segment: &Segment<'_>,
+    ) -> bool {
+        let Some(tcp) = &mut self.tcp else { return false };
+        self.subject.count_packet(ip, direction);
+        if !tcp.on_predicted(&mut self.subject, shared, direction, segment) {
+            self.on_unpredicted(shared, direction, segment);
+            self.settle(shared);
+            return self.foresee(self.next_deadline(&shared.settings.timeouts));
+        }
+        // Of the deadlines, it can have brought the analyzer's nearer, and no other.
+        self.settle(shared) && self.foresee(self.subject.analyzer_deadline())
+    }
+
+    #[inline(never)]
+    fn on_unpredicted(&mut self, shared: &mut Shared<'_>, direction: Direction, segment: &Segment<'_>) {
         let Some(tcp) = &mut self.tcp else { return };
         let was_established = tcp.is_established(&self.subject.conn);
-        self.subject.count_packet(ip, direction);
         tcp.on_segment(&mut self.subject, shared, direction, segment);
         if !was_established && tcp.is_established(&self.subject.conn) {
             let interactive = self.subject.analyzer.as_ref().is_some_and(AnyAnalyzer::is_interactive);
@@ -144,7 +179,6 @@ impl Connection {
                 self.inactivity = nanos(seconds(timeouts.tcp_interactive_inactivity_timeout));
             }
         }
-        self.settle(shared);
     }
 
     /// Whether a segment begins a new connection between the same endpoints; says what is unusual about that.
@@ -179,7 +213,7 @@ impl Connection {
         self.end_bypass(shared);
         self.count_sides(&shared.stats.counters);
         self.subject.raise(shared, ConnectionEvent::ConnectionStateRemove);
-        shared.budget().settle(&mut self.account, 0);
+        self.subject.settle_finally(shared);
     }
 
     /// Counts of how many sides it was seen. A side that sends data or acknowledgements has heard from the other.
@@ -226,11 +260,12 @@ impl Connection {
         }
     }
 
-    /// Charges the worker's budget for what is held now.
-    fn settle(&mut self, shared: &Shared<'_>) {
+    /// Charges the worker's budget for what is held now. Returns whether the analyzer was called.
+    #[inline]
+    fn settle(&mut self, shared: &Shared<'_>) -> bool {
         let terminating = self.terminating.as_ref().map_or(0, |_| size_of::<Terminating>());
-        let held = self.subject.held() + self.tcp.as_ref().map_or(0, |tcp| tcp.held()) + terminating;
-        shared.budget().settle(&mut self.account, held);
+        let beside = self.tcp.as_ref().map_or(0, |tcp| tcp.held()) + terminating;
+        self.subject.settle(shared, beside)
     }
 
     /// What can be used for another connection, once this one is closed.

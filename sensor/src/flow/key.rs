@@ -38,6 +38,7 @@ pub enum Direction {
 impl Direction {
     /// The other side.
     #[must_use]
+    #[inline]
     pub const fn reverse(self) -> Self {
         match self {
             Direction::FromOrig => Direction::FromResp,
@@ -46,6 +47,7 @@ impl Direction {
     }
 
     /// The manual's `is_orig`.
+    #[inline]
     pub const fn is_orig(self) -> bool {
         matches!(self, Direction::FromOrig)
     }

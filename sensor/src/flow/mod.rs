@@ -88,6 +88,7 @@ impl Conn {
     }
 
     /// The side that sends in this direction.
+    #[inline]
     pub fn endpoint(&self, direction: Direction) -> &Endpoint {
         match direction {
             Direction::FromOrig => &self.orig,
@@ -96,6 +97,7 @@ impl Conn {
     }
 
     /// The side that sends in this direction, to change it.
+    #[inline]
     pub fn endpoint_mut(&mut self, direction: Direction) -> &mut Endpoint {
         match direction {
             Direction::FromOrig => &mut self.orig,

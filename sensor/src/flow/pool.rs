@@ -60,14 +60,18 @@ impl Pool {
     }
 
     /// Where a stream keeps what it cannot hand on yet.
+    #[inline]
     pub(super) fn take_kept(&mut self) -> Box<Kept> {
         self.kept.pop().unwrap_or_default()
     }
 
     /// Takes that back; there is nothing in it.
+    #[inline]
     pub(super) fn give_back_kept(&mut self, mut kept: Box<Kept>) {
         if self.kept.len() < KEPT {
-            kept.pieces.shrink_to(PIECES_KEPT);
+            if kept.pieces.capacity() > PIECES_KEPT || kept.recent.capacity() > LARGEST_KEPT {
+                kept.shrink(PIECES_KEPT, LARGEST_KEPT);
+            }
             self.kept.push(kept);
         }
     }

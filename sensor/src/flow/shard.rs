@@ -237,11 +237,13 @@ impl<H: Handler> Shard<H> {
         if let Some(name) = packet.oddity {
             connection.subject.weird(&mut shared, name);
         }
-        connection.on_datagram(&mut shared, &packet.ip, direction, datagram);
+        let sooner = connection.on_datagram(&mut shared, &packet.ip, direction, datagram);
         if let Some(tracer) = &mut self.tracer {
             tracer.on_frame(&mut connection.subject.conn, frame);
         }
-        self.wheel.schedule(id, connection.look_ahead(&self.settings.timeouts));
+        if sooner {
+            self.wheel.schedule(id, connection.due());
+        }
         true
     }
 
@@ -267,14 +269,16 @@ impl<H: Handler> Shard<H> {
         if let Some(name) = packet.oddity {
             connection.subject.weird(&mut shared, name);
         }
-        connection.on_segment(&mut shared, &packet.ip, direction, segment);
+        let sooner = connection.on_segment(&mut shared, &packet.ip, direction, segment);
         if connection.follow_termination(&mut shared, frame, packet, segment, direction) {
             self.terminating.push(id);
         }
         if let Some(tracer) = &mut self.tracer {
             tracer.on_frame(&mut connection.subject.conn, frame);
         }
-        self.wheel.schedule(id, connection.look_ahead(&self.settings.timeouts));
+        if sooner {
+            self.wheel.schedule(id, connection.due());
+        }
         true
     }
 
@@ -294,7 +298,7 @@ impl<H: Handler> Shard<H> {
             if self.still_lives(id, until, gate)
                 && let Some(connection) = self.table.get_mut(id)
             {
-                self.wheel.schedule(id, connection.look_ahead(&self.settings.timeouts));
+                self.wheel.schedule(id, connection.due());
             }
         }
     }

@@ -75,6 +75,7 @@ impl Stream {
     }
 
     /// Bytes on the heap that it keeps back.
+    #[inline]
     pub fn held(&self) -> usize {
         self.kept.as_ref().map_or(0, |kept| kept.held())
     }
@@ -89,7 +90,8 @@ impl Stream {
     }
 
     /// A segment with bytes.
-    pub fn on_data(&mut self, seq: u64, bytes: &[u8], limits: &Limits, pool: &mut Pool, sink: &mut dyn Sink) {
+    #[inline]
+    pub fn on_data(&mut self, seq: u64, bytes: &[u8], limits: &Limits, pool: &mut Pool, sink: &mut impl Sink) {
         if self.ended || bytes.is_empty() {
             return;
         }
@@ -97,6 +99,37 @@ impl Stream {
             self.deliver(bytes, pool, sink);
             return self.tidy(pool);
         }
+        self.on_data_out_of_order(seq, bytes, limits, pool, sink);
+    }
+
+    /// The other side has acknowledged everything below `ack`: what is not there by now will never come.
+    #[inline]
+    pub fn on_ack(&mut self, ack: u64, pool: &mut Pool, sink: &mut impl Sink) {
+        if !self.is_news(ack) {
+            return;
+        }
+        self.acked = ack;
+        if self.next < ack {
+            self.give_up_holes(ack, pool, sink);
+        }
+        if self.acked >= self.next {
+            self.forget_recent(pool);
+        }
+        self.tidy(pool);
+    }
+
+    /// Whether an acknowledgement of everything below `ack` is the first of some of it.
+    #[inline]
+    pub fn is_news(&self, ack: u64) -> bool {
+        !self.ended && ack > self.acked
+    }
+
+    /// Whether bytes below `end` are still missing.
+    pub fn is_pending(&self, end: u64) -> bool {
+        !self.ended && self.next < end
+    }
+
+    fn on_data_out_of_order(&mut self, seq: u64, bytes: &[u8], limits: &Limits, pool: &mut Pool, sink: &mut impl Sink) {
         self.compare_with_recent(seq, bytes, sink);
         let old = usize::try_from(self.next.saturating_sub(seq)).unwrap_or(usize::MAX);
         let Some(new) = bytes.get(old..).filter(|new| !new.is_empty()) else { return };
@@ -106,12 +139,8 @@ impl Stream {
         self.tidy(pool);
     }
 
-    /// The other side has acknowledged everything below `ack`: what is not there by now will never come.
-    pub fn on_ack(&mut self, ack: u64, pool: &mut Pool, sink: &mut dyn Sink) {
-        if self.ended || ack <= self.acked {
-            return;
-        }
-        self.acked = ack;
+    /// What is missing below an acknowledgement will never come.
+    fn give_up_holes(&mut self, ack: u64, pool: &mut Pool, sink: &mut impl Sink) {
         while self.next < ack && !self.ended {
             let hole_end = self.pieces().first().map_or(ack, |piece| piece.seq.min(ack));
             if self.pieces().first().is_some_and(|piece| piece.seq < ack) {
@@ -120,20 +149,6 @@ impl Stream {
             self.skip_to(hole_end, pool, sink);
             self.deliver_pieces(pool, sink);
         }
-        if self.acked >= self.next {
-            self.forget_recent(pool);
-        }
-        self.tidy(pool);
-    }
-
-    /// Whether an acknowledgement of everything below `ack` is the first of some of it.
-    pub fn is_news(&self, ack: u64) -> bool {
-        !self.ended && ack > self.acked
-    }
-
-    /// Whether bytes below `end` are still missing.
-    pub fn is_pending(&self, end: u64) -> bool {
-        !self.ended && self.next < end
     }
 
     fn pieces(&self) -> &[Piece] {
@@ -145,20 +160,25 @@ impl Stream {
     }
 
     /// Nothing is kept where there is nothing to keep.
+    #[inline]
     fn tidy(&mut self, pool: &mut Pool) {
         if let Some(kept) = self.kept.take_if(|kept| kept.is_empty()) {
             pool.give_back_kept(kept);
         }
     }
 
+    /// The buffer goes back with all that is kept, if that was all, and by itself if not.
+    #[inline]
     fn forget_recent(&mut self, pool: &mut Pool) {
-        if let Some(kept) = &mut self.kept {
+        let Some(kept) = &mut self.kept else { return };
+        kept.recent.clear();
+        if !kept.is_empty() {
             pool.give_back(&mut kept.recent);
         }
     }
 
     /// Puts new bytes between the pieces that are there, and hands on what continues the stream.
-    fn weave(&mut self, mut seq: u64, mut bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
+    fn weave(&mut self, mut seq: u64, mut bytes: &[u8], pool: &mut Pool, sink: &mut impl Sink) {
         let mut index = self.pieces().partition_point(|piece| piece.end() <= seq);
         while !bytes.is_empty() {
             let (free, piece_len) = match self.pieces().get(index) {
@@ -188,11 +208,14 @@ impl Stream {
     }
 
     /// Keeps bytes above a hole; `false` if they were joined to the piece before, or there was no room for them.
-    fn store(&mut self, index: usize, seq: u64, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) -> bool {
+    fn store(&mut self, index: usize, seq: u64, bytes: &[u8], pool: &mut Pool, sink: &mut impl Sink) -> bool {
         if !sink.room(bytes.len()) {
             return false;
         }
         let kept = self.need(pool);
+        if kept.recent.is_empty() {
+            pool.give_back(&mut kept.recent); // nothing was delivered that could be needed again
+        }
         kept.stored += bytes.len();
         let before = index.checked_sub(1).and_then(|before| kept.pieces.get_mut(before));
         if let Some(piece) = before.filter(|piece| piece.end() == seq) {
@@ -206,7 +229,7 @@ impl Stream {
     }
 
     /// Delivers what no hole keeps back any more.
-    fn deliver_pieces(&mut self, pool: &mut Pool, sink: &mut dyn Sink) {
+    fn deliver_pieces(&mut self, pool: &mut Pool, sink: &mut impl Sink) {
         while let Some(kept) = self.kept.as_mut().filter(|kept| kept.begins_by(self.next)) {
             let mut piece = kept.pieces.remove(0);
             let old = usize::try_from(self.next - piece.seq).unwrap_or(usize::MAX);
@@ -218,7 +241,7 @@ impl Stream {
     }
 
     /// Too much waits above a hole: the hole is given up, and the stream goes on behind it.
-    fn check_bounds(&mut self, limits: &Limits, pool: &mut Pool, sink: &mut dyn Sink) {
+    fn check_bounds(&mut self, limits: &Limits, pool: &mut Pool, sink: &mut impl Sink) {
         loop {
             let stored = self.kept.as_ref().map_or(0, |kept| kept.stored);
             let unacked = self.acked <= 1 && stored > limits.stream_bytes_without_any_acks;
@@ -233,7 +256,7 @@ impl Stream {
         }
     }
 
-    fn skip_to(&mut self, end: u64, pool: &mut Pool, sink: &mut dyn Sink) {
+    fn skip_to(&mut self, end: u64, pool: &mut Pool, sink: &mut impl Sink) {
         let (seq, length) = (self.next, end.saturating_sub(self.next));
         self.next = end;
         if let Some(kept) = &mut self.kept {
@@ -246,7 +269,7 @@ impl Stream {
     }
 
     /// The next bytes of the stream, in order.
-    fn deliver(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
+    fn deliver(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut impl Sink) {
         self.remember(bytes, pool, sink);
         self.next += bytes.len() as u64;
         let mut rest = bytes;
@@ -287,7 +310,7 @@ impl Stream {
     }
 
     /// A message that is longer than may wait: what there is of it is forgotten, as if it had been lost.
-    fn give_up_message(&mut self, pool: &mut Pool, sink: &mut dyn Sink) {
+    fn give_up_message(&mut self, pool: &mut Pool, sink: &mut impl Sink) {
         let kept = self.need(pool);
         let length = kept.carry.len() as u64;
         pool.give_back(&mut kept.carry);
@@ -296,7 +319,7 @@ impl Stream {
     }
 
     /// Shows bytes until the listener wants more; how many it has consumed, or `None` if it wants nothing any more.
-    fn offer(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> Option<usize> {
+    fn offer(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Option<usize> {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
             match sink.bytes(rest) {
@@ -312,7 +335,7 @@ impl Stream {
     }
 
     /// Remembers delivered bytes until they are acknowledged.
-    fn remember(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut dyn Sink) {
+    fn remember(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut impl Sink) {
         let end = self.next + bytes.len() as u64;
         if end <= self.acked {
             self.forget_recent(pool);
@@ -327,7 +350,7 @@ impl Stream {
             return;
         }
         let recent = &mut self.need(pool).recent;
-        if capacity == 0 {
+        if recent.capacity() == 0 {
             *recent = pool.take();
         }
         if new.len() < bytes.len() {
@@ -340,7 +363,7 @@ impl Stream {
         recent.extend_from_slice(new);
     }
 
-    fn compare_with_recent(&mut self, seq: u64, bytes: &[u8], sink: &mut dyn Sink) {
+    fn compare_with_recent(&mut self, seq: u64, bytes: &[u8], sink: &mut impl Sink) {
         let Some(Kept { recent, .. }) = self.kept.as_deref() else { return };
         let start = self.next - recent.len() as u64;
         let from = seq.max(start).max(self.acked);

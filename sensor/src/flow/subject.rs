@@ -32,6 +32,7 @@ pub(super) struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     /// The worker's budget for what connections keep back.
+    #[inline]
     pub fn budget(&self) -> Budget<'a> {
         Budget::new(&self.settings.limits, &self.stats.counters)
     }
@@ -43,35 +44,42 @@ pub(super) struct Subject {
     pub conn: Conn,
     /// `None` once nothing further is of interest.
     pub analyzer: Option<AnyAnalyzer>,
-    /// Whether anybody above was called since it was asked last what it holds.
+    held: Held,
+}
+
+/// What a connection holds on the heap, as everybody said who was asked last.
+#[derive(Debug)]
+struct Held {
+    /// The analyzer was called since.
     called: bool,
-    /// What it held then.
-    held: u32,
+    /// Policy has handled an event since.
+    handled: bool,
+    analyzer: u32,
+    /// Annotations, and the session.
+    conn: u32,
+    /// What the worker's budget was charged for all of it.
+    account: u32,
 }
 
 impl Subject {
     /// A connection of which nobody has heard yet.
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>) -> Self {
-        Subject { conn, analyzer, called: true, held: 0 }
+        let held = Held { called: true, handled: true, analyzer: 0, conn: 0, account: 0 };
+        Subject { conn, analyzer, held }
     }
 
     /// States a fact about the connection itself.
     pub fn raise(&mut self, shared: &mut Shared<'_>, event: ConnectionEvent) {
-        let verdict = shared.handler.handle(shared.now, &mut self.conn, &Event::Connection(event));
-        self.conn.login.obey(verdict);
-        self.called = true;
-        self.decide(shared, verdict);
+        self.handle(shared, &Event::Connection(event));
     }
 
     /// States something unusual.
     pub fn weird(&mut self, shared: &mut Shared<'_>, name: &'static str) {
-        let verdict = shared.handler.handle(shared.now, &mut self.conn, &Event::Weird { name, addl: b"" });
-        self.conn.login.obey(verdict);
-        self.called = true;
-        self.decide(shared, verdict);
+        self.handle(shared, &Event::Weird { name, addl: b"" });
     }
 
     /// Counts a packet of one side.
+    #[inline]
     pub fn count_packet(&mut self, ip: &Ip, direction: Direction) {
         let endpoint = self.conn.endpoint_mut(direction);
         endpoint.packets += 1;
@@ -79,18 +87,19 @@ impl Subject {
     }
 
     /// Calls the analyzer. A panic in it costs this connection its analyzer, and nobody else anything.
+    #[inline]
     pub fn run_analyzer(
         &mut self,
         shared: &mut Shared<'_>,
         call: impl FnOnce(&mut AnyAnalyzer, &mut Context<'_>) -> Step,
     ) -> Step {
         let Some(analyzer) = &mut self.analyzer else { return Step::Done };
-        self.called = true;
+        self.held.called = true;
         let budget = shared.budget();
-        let mut cx = Context::new(shared.now, &mut self.conn, &shared.settings.limits, budget, shared.handler)
-            .with_dialogue(shared.dialogue);
+        let mut cx = Context::new(shared.now, &mut self.conn, shared.dialogue, budget, shared.handler);
         let result = catch_unwind(AssertUnwindSafe(|| call(analyzer, &mut cx)));
         let verdict = cx.verdict;
+        self.held.handled |= cx.has_emitted();
         let step = result.unwrap_or_else(|_| {
             shared.stats.counters.analyzer_panics.inc();
             Step::Violation("analyzer_crash")
@@ -107,16 +116,29 @@ impl Subject {
         step
     }
 
-    /// Bytes on the heap that the analyzer and the annotations take. They change by calls alone, and most acknowledgements call nobody.
-    pub fn held(&mut self) -> usize {
-        if std::mem::take(&mut self.called) {
-            let held = self.conn.held() + self.analyzer.as_ref().map_or(0, AnyAnalyzer::held);
-            self.held = u32::try_from(held).unwrap_or(u32::MAX);
+    /// Charges the worker's budget for what is held now: by the analyzer, by what policy remembers, and `beside` them. The first two
+    /// change by calls alone, and most acknowledgements call nobody. Returns whether the analyzer was called.
+    #[inline]
+    pub fn settle(&mut self, shared: &Shared<'_>, beside: usize) -> bool {
+        let (called, handled) = (std::mem::take(&mut self.held.called), std::mem::take(&mut self.held.handled));
+        if called || handled {
+            self.held.analyzer = small(self.analyzer.as_ref().map_or(0, AnyAnalyzer::held));
         }
-        self.held as usize
+        if handled {
+            self.held.conn = small(self.conn.held());
+        }
+        let held = self.held.analyzer.saturating_add(self.held.conn).saturating_add(small(beside));
+        shared.budget().settle(&mut self.held.account, held);
+        called
+    }
+
+    /// Nothing is held any more.
+    pub fn settle_finally(&mut self, shared: &Shared<'_>) {
+        shared.budget().settle(&mut self.held.account, 0);
     }
 
     /// When the analyzer wants to be called, if nothing comes.
+    #[inline]
     pub fn analyzer_deadline(&self) -> Timestamp {
         self.analyzer.as_ref().map_or(Timestamp::NEVER, AnyAnalyzer::deadline)
     }
@@ -168,11 +190,22 @@ impl Subject {
         kept_out
     }
 
+    fn handle(&mut self, shared: &mut Shared<'_>, event: &Event<'_>) {
+        let verdict = shared.handler.handle(shared.now, &mut self.conn, event);
+        self.conn.login.obey(verdict);
+        self.held.handled = true;
+        self.decide(shared, verdict);
+    }
+
     /// Carries out what policy has decided.
+    #[inline]
     fn decide(&mut self, shared: &mut Shared<'_>, verdict: Verdict) {
-        if verdict == Verdict::CONTINUE {
-            return;
+        if verdict != Verdict::CONTINUE {
+            self.obey(shared, verdict);
         }
+    }
+
+    fn obey(&mut self, shared: &mut Shared<'_>, verdict: Verdict) {
         let skips = verdict.has(Verdict::SKIP) && !self.conn.verdict.has(Verdict::SKIP);
         self.conn.verdict |= verdict;
         if skips {
@@ -180,6 +213,11 @@ impl Subject {
             self.begin_bypass(shared);
         }
     }
+}
+
+/// More than 4 GiB are as good as that.
+fn small(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -229,7 +267,8 @@ mod tests {
         let heard = with(|subject, shared| {
             let step = subject.run_analyzer(shared, |_, _| panic!("as a defect would"));
             assert_eq!(step, Step::Violation("analyzer_crash"));
-            assert!(subject.analyzer.is_none() && subject.held() == 0, "and what it kept back");
+            subject.settle(shared, 0);
+            assert!(subject.analyzer.is_none() && subject.held.analyzer == 0, "and what it kept back");
             assert_eq!(shared.stats.counters.analyzer_panics.get(), 1);
             assert_eq!(subject.run_analyzer(shared, |_, _| Step::More), Step::Done);
         });

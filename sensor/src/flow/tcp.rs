@@ -44,6 +44,8 @@ pub(super) struct Tcp {
     odd: bool,
     /// It is on nobody's port: the capture filter may let its SYN, FIN and RST through, and nothing else.
     sparse: bool,
+    /// Both sides are established, and nothing about them is out of the ordinary: what comes next can be predicted.
+    smooth: bool,
 }
 
 /// What the state machine concludes from one segment.
@@ -72,6 +74,7 @@ impl Tcp {
             partial: false,
             odd: false,
             sparse: !watched,
+            smooth: false,
         }
     }
 
@@ -86,6 +89,7 @@ impl Tcp {
     }
 
     /// Bytes on the heap that its streams keep back.
+    #[inline]
     pub fn held(&self) -> usize {
         self.orig.stream.held() + self.resp.stream.held()
     }
@@ -101,7 +105,7 @@ impl Tcp {
         self.resp.rare.give_back();
     }
 
-    /// One segment.
+    /// One segment that was not predicted.
     pub fn on_segment(
         &mut self,
         subject: &mut Subject,
@@ -109,9 +113,7 @@ impl Tcp {
         dir: Direction,
         segment: &Segment<'_>,
     ) {
-        if self.on_predicted(subject, shared, dir, segment) {
-            return;
-        }
+        self.smooth = false;
         let flags = segment.flags;
         if (flags.fin || flags.rst) && subject.conn.verdict.has(Verdict::SKIP) {
             // It ends with the connection's state: what comes after the last FIN is counted as well.
@@ -157,6 +159,7 @@ impl Tcp {
         if close.closes {
             self.side_closes(subject, shared, dir, close.tells);
         }
+        self.smooth = self.is_smooth(&subject.conn);
     }
 
     /// Counts what a bypass kept out into the sizes.
@@ -164,6 +167,7 @@ impl Tcp {
         for (side, payload) in [&mut self.orig, &mut self.resp].into_iter().zip(kept_out.payload) {
             side.account(payload);
         }
+        self.smooth = false;
         self.update_sizes(subject);
     }
 
@@ -383,10 +387,11 @@ impl Tcp {
     }
 
     /// Hands an acknowledgement to the stream that it is about.
+    #[inline]
     fn acknowledge(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, ack: u64) {
         let partial = self.partial;
         let filtered = self.sparse && (self.orig.is_closing() || self.resp.is_closing());
-        let reported = self.reports_gaps(&subject.conn);
+        let reported = self.smooth || self.reports_gaps(&subject.conn);
         let counted = reported && !partial && !self.sparse;
         let side = self.side_mut(dir);
         let ack = side.ack_of_data(ack);
@@ -415,7 +420,7 @@ impl Tcp {
         first: u64,
         segment: &Segment<'_>,
     ) {
-        let reported = self.reports_gaps(&subject.conn);
+        let reported = self.smooth || self.reports_gaps(&subject.conn);
         if segment.payload.len() < segment.payload_len {
             self.weird(subject, shared, "truncated_tcp_payload");
         }
@@ -440,6 +445,7 @@ impl Tcp {
     }
 
     /// Once policy skips the rest, both streams give their buffers back. (Without an analyzer, gaps are still counted.)
+    #[inline]
     fn forget_skipped(&mut self, subject: &Subject, shared: &mut Shared<'_>) {
         if subject.conn.verdict.has(Verdict::SKIP) {
             self.end_streams(shared);

@@ -35,6 +35,7 @@ pub(super) struct Terminating {
 impl Connection {
     /// Follows a connection that policy terminates; this packet of it has been taken in. `true` if [`Connection::ask_again`] is to be
     /// called in a while.
+    #[inline]
     pub fn follow_termination(
         &mut self,
         shared: &mut Shared<'_>,
@@ -43,9 +44,18 @@ impl Connection {
         segment: &Segment<'_>,
         direction: Direction,
     ) -> bool {
-        if !self.subject.conn.verdict.has(Verdict::TERMINATE) || shared.requests.is_none() {
-            return false;
-        }
+        let terminated = self.subject.conn.verdict.has(Verdict::TERMINATE) && shared.requests.is_some();
+        terminated && self.follow(shared, frame, packet, segment, direction)
+    }
+
+    fn follow(
+        &mut self,
+        shared: &mut Shared<'_>,
+        frame: &Frame<'_>,
+        packet: &Packet<'_>,
+        segment: &Segment<'_>,
+        direction: Direction,
+    ) -> bool {
         // A RST may be one of ours.
         if segment.flags.rst && self.terminating.is_some() {
             return false;

@@ -144,6 +144,8 @@ pub struct Talk {
     pub client_seq: u32,
     pub server_seq: u32,
     pub client_port: u16,
+    /// Every segment has an urgent pointer that points nowhere: nothing about it is different, but no segment is like that.
+    pub urges: bool,
 }
 
 /// A segment still to be changed.
@@ -169,7 +171,14 @@ impl Talk {
     }
 
     pub fn with(settings: Settings) -> Self {
-        Talk { lab: Lab::new(settings), clock: 100_000, client_seq: 1000, server_seq: 5000, client_port: 1023 }
+        Talk {
+            lab: Lab::new(settings),
+            clock: 100_000,
+            client_seq: 1000,
+            server_seq: 5000,
+            client_port: 1023,
+            urges: false,
+        }
     }
 
     /// SYN, SYN-ACK, ACK.
@@ -203,6 +212,9 @@ impl Talk {
         }
         if how.ack {
             builder = builder.ack(peer.wrapping_add_signed(how.acked));
+        }
+        if self.urges {
+            builder = builder.urg(0);
         }
         let mut frame = Vec::new();
         builder.write(&mut frame, payload).expect("a vector takes everything");

@@ -4,6 +4,7 @@ mod budget;
 mod bypassed;
 mod fragments;
 mod lab;
+mod predicted;
 mod streams;
 mod table;
 mod tcp;

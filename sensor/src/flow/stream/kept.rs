@@ -7,7 +7,8 @@ use crate::flow::pool::Pool;
 pub(in crate::flow) struct Kept {
     /// Delivered, not consumed.
     pub carry: Vec<u8>,
-    /// Delivered, not acknowledged: the bytes up to `next`.
+    /// Delivered, not acknowledged: the bytes up to `next`. Its buffer stays here when all this is given back: most streams that keep
+    /// anything keep nothing else.
     pub recent: Vec<u8>,
     /// Above a hole, sorted, without overlaps.
     pub pieces: Vec<Piece>,
@@ -32,14 +33,15 @@ impl Piece {
 impl Kept {
     /// Bytes of it and of its buffers.
     pub fn held(&self) -> usize {
-        let pieces: usize = self.pieces.iter().map(|piece| piece.bytes.capacity()).sum();
+        let pieces =
+            if self.pieces.is_empty() { 0 } else { self.pieces.iter().map(|piece| piece.bytes.capacity()).sum() };
         let list = self.pieces.capacity() * size_of::<Piece>();
         size_of::<Kept>() + self.carry.capacity() + self.recent.capacity() + pieces + list
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.carry.capacity() == 0 && self.recent.capacity() == 0 && self.pieces.is_empty()
+        self.carry.capacity() == 0 && self.recent.is_empty() && self.pieces.is_empty()
     }
 
     /// Whether its first piece begins at this byte, or before it.
@@ -47,10 +49,18 @@ impl Kept {
         self.pieces.first().is_some_and(|piece| piece.seq <= next)
     }
 
-    /// Gives every buffer back.
+    /// Has no more room than this: places of pieces, and bytes.
+    pub fn shrink(&mut self, pieces: usize, bytes: usize) {
+        self.pieces.shrink_to(pieces);
+        if self.recent.capacity() > bytes {
+            self.recent = Vec::new();
+        }
+    }
+
+    /// Gives every buffer back but the one that stays here.
     pub fn clear(&mut self, pool: &mut Pool) {
         pool.give_back(&mut self.carry);
-        pool.give_back(&mut self.recent);
+        self.recent.clear();
         while let Some(mut piece) = self.pieces.pop() {
             self.forget(&mut piece, pool);
         }

@@ -4,29 +4,36 @@
 //! segment is left out.
 
 use super::Tcp;
+use super::side::{Side, near};
+use crate::event::Verdict;
+use crate::flow::Conn;
 use crate::flow::EndpointState::Established;
 use crate::flow::key::Direction;
 use crate::flow::subject::{Shared, Subject};
-use crate::packet::Segment;
+use crate::packet::{Flags, Segment};
+
+/// The control bits of a segment that was to be expected.
+const PLAIN: Flags = Flags { syn: false, ack: true, fin: false, rst: false, urg: false };
 
 impl Tcp {
     /// Takes in a segment that was to be expected; `false` for any other, which nothing was done with.
     #[inline]
-    pub(super) fn on_predicted(
+    pub fn on_predicted(
         &mut self,
         subject: &mut Subject,
         shared: &mut Shared<'_>,
         dir: Direction,
         segment: &Segment<'_>,
     ) -> bool {
-        if !self.is_predicted(subject, dir, segment) {
+        let smooth = self.smooth && segment.flags == PLAIN;
+        let (side, peer) = self.sides_mut(dir);
+        let ack = near(peer.isn, peer.acked as i64, segment.ack);
+        let continues = segment.seq == side.isn.wrapping_add(side.last as u32);
+        if !(smooth && continues && ack >= 0 && segment.window != 0 && segment.ack != 0) {
             return false;
         }
-        let ack = self.side(dir.reverse()).relative_ack(segment.ack);
-        if ack < 0 {
-            return false;
-        }
-        let (letter, side) = (if segment.payload_len > 0 { b'D' } else { b'A' }, self.side_mut(dir));
+        let (seq, ack) = (side.last.unsigned_abs(), ack.unsigned_abs());
+        let letter = if segment.payload_len > 0 { b'D' } else { b'A' };
         if side.notes(letter, None) {
             subject.note(dir, letter);
         }
@@ -36,33 +43,37 @@ impl Tcp {
         }
         subject.conn.last = subject.conn.last.max(shared.now);
         let (side, peer) = self.sides_mut(dir);
-        let (seq, ack) = (side.last.unsigned_abs(), ack.unsigned_abs());
         side.last += segment.payload_len as i64;
         side.last_time = shared.now;
         peer.acked = peer.acked.max(ack);
-        self.update_sizes(subject);
-        self.acknowledge(subject, shared, dir.reverse(), ack);
+        subject.conn.endpoint_mut(dir).size = side.smooth_size();
+        subject.conn.endpoint_mut(dir.reverse()).size = peer.smooth_size();
+        if peer.stream.is_news(ack) || subject.conn.verdict.has(Verdict::SKIP) {
+            self.acknowledge(subject, shared, dir.reverse(), ack);
+        }
         if segment.payload_len > 0 {
             self.receive(subject, shared, dir, seq, segment);
         }
         true
     }
 
-    /// Whether a segment continues what its side has sent, and nothing about its connection is out of the ordinary.
-    #[inline]
-    fn is_predicted(&self, subject: &Subject, dir: Direction, segment: &Segment<'_>) -> bool {
-        let flags = segment.flags;
-        let (conn, side) = (&subject.conn, self.side(dir));
-        flags.ack
-            && !(flags.syn | flags.fin | flags.rst | flags.urg)
-            && conn.orig.state == Established
+    /// Whether both sides are established, and nothing about them is out of the ordinary.
+    pub(super) fn is_smooth(&self, conn: &Conn) -> bool {
+        conn.orig.state == Established
             && conn.resp.state == Established
-            && !(self.orig.did_close | self.resp.did_close)
-            && side.seen
-            && side.last > 0
-            && side.kept_out() == 0
-            && segment.seq == side.isn.wrapping_add(side.last as u32)
-            && segment.window != 0
-            && segment.ack != 0
+            && self.orig.is_smooth()
+            && self.resp.is_smooth()
+    }
+}
+
+impl Side {
+    fn is_smooth(&self) -> bool {
+        self.seen && self.last > 0 && !self.did_close && !self.is_closing() && !self.is_filtered()
+    }
+
+    /// [`Side::size`], where nothing was kept out, and there is no FIN.
+    #[inline]
+    fn smooth_size(&self) -> u64 {
+        self.last.unsigned_abs().max(self.acked) - 1
     }
 }

@@ -104,6 +104,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Takes a newer advertisement; `true` if it takes back room that was promised before.
+    #[inline]
     pub fn moves_back(&mut self, seq: u32, ack: u32, size: u32) -> bool {
         if delta(seq, self.seq) < 0 || delta(ack, self.ack) < 0 {
             return false;
@@ -132,6 +133,7 @@ impl Side {
     }
 
     /// Counts an acknowledgement of its data, and whether that was seen: by this, loss in front of the sensor is known.
+    #[inline]
     pub fn count_ack(&self, ack: u64, counters: &WorkerCounters) {
         if self.stream.is_news(ack) {
             counters.acks.inc();
@@ -158,6 +160,11 @@ impl Side {
         self.rare.get().map_or(0, |rare| rare.kept_out)
     }
 
+    /// Whether the capture filter has kept out anything of it.
+    pub fn is_filtered(&self) -> bool {
+        self.rare.get().is_some_and(|rare| rare.filtered)
+    }
+
     /// Moves the highest number on: what was kept out before it is in it.
     pub fn reach(&mut self, last: i64) {
         self.last = last;
@@ -177,6 +184,7 @@ impl Side {
     }
 
     /// An acknowledgement of its data alone: one of its FIN is one number further.
+    #[inline]
     pub fn ack_of_data(&self, ack: u64) -> u64 {
         let fin = self.rare.get().filter(|rare| rare.fins > 0 && ack >= rare.fin_seq);
         fin.map_or(ack, |rare| rare.fin_seq - 1)
@@ -194,8 +202,7 @@ impl Side {
 
     /// The same for a number that the other side acknowledges.
     pub fn relative_ack(&self, ack: u32) -> i64 {
-        let filtered = self.rare.get().is_some_and(|rare| rare.filtered);
-        let reference = if filtered { self.reached() } else { self.acked as i64 };
+        let reference = if self.is_filtered() { self.reached() } else { self.acked as i64 };
         near(self.isn, reference, ack)
     }
 
@@ -222,6 +229,7 @@ impl Side {
     }
 
     /// Whether this letter is due: the first time, and for a SYN, FIN or RST each time its number is another one.
+    #[inline]
     pub fn notes(&mut self, letter: u8, number: Option<i64>) -> bool {
         let bit = match letter {
             b'S' | b'H' => 1,
@@ -246,13 +254,15 @@ impl Side {
 }
 
 /// The number whose low 32 bits are `seq`, nearest to `reference`; both count from `isn`.
-fn near(isn: u32, reference: i64, seq: u32) -> i64 {
+#[inline]
+pub(super) fn near(isn: u32, reference: i64, seq: u32) -> i64 {
     // Truncation is the point: the low 32 bits of the reference's sequence number.
     let low = isn.wrapping_add(reference as u32);
     reference + i64::from(delta(seq, low))
 }
 
 /// How far `a` is ahead of `b` in the sequence space.
+#[inline]
 pub(super) fn delta(a: u32, b: u32) -> i32 {
     a.wrapping_sub(b).cast_signed()
 }
