@@ -75,8 +75,8 @@
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
-//! 5. Each outside library has one door: aya and aya-log [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`]; and the
-//!    formats of the logs have one, [`record::sinks`].
+//! 5. Each outside library has one door: aya and aya-log [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`],
+//!    regex and what it is made of [`config::sets`]; and the formats of the logs have one, [`record::sinks`].
 //! 6. A panic in an analyzer costs one connection: it is caught, counted, and the worker lives.
 //! 7. Start: sockets and their map first, the kernel program last. Stop: detach first, drain, close the connections with their
 //!    reason, close the sockets last ([`engine`]).

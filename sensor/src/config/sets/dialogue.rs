@@ -25,10 +25,8 @@ pub struct DialogueSets {
 impl DialogueSets {
     /// The sets with the user's changes.
     pub fn new(sets: &PolicySets) -> Self {
-        let mut prompts = Ends::new(&sets.login_prompts);
-        prompts.add(&sets.direct_login_prompts);
         DialogueSets {
-            prompts,
+            prompts: Ends::new(&[&sets.login_prompts, &sets.direct_login_prompts]),
             direct_prompts: sets.direct_login_prompts.clone(),
             headings: sets.login_headings.clone(),
             failures: sets.login_failure_msgs.clone(),

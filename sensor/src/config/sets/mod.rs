@@ -5,6 +5,7 @@ mod dialogue;
 mod members;
 mod name;
 mod patterns;
+mod required;
 mod thresholds;
 
 use std::collections::BTreeSet;

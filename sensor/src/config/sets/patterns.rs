@@ -1,7 +1,11 @@
 //! `pattern` and `set[string]` used as patterns: regular expressions over bytes, compiled when the settings are loaded.
 
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind, meta};
 use serde::Deserialize;
+
+use super::required::Required;
 
 /// The most memory that the compiled patterns of one set may take.
 const SIZE_LIMIT: usize = 16 << 20;
@@ -11,33 +15,41 @@ const SIZE_LIMIT: usize = 16 << 20;
 /// `^` and `$` stand for the ends of the text. Case counts, unless a pattern begins with `(?i)`. A pattern is in bytes: `\xff` is one.
 #[derive(Clone, Default, Debug, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct Patterns(RegexSet);
+pub struct Patterns {
+    set: RegexSet,
+    /// What is looked for before the set itself is.
+    required: Required,
+}
 
 impl Patterns {
     /// These, each of which has been compiled within its set, all in one.
     pub fn union(sources: &[String]) -> Self {
-        let set = RegexSetBuilder::new(sources).unicode(false).size_limit(usize::MAX).build();
-        set.map(Patterns).unwrap_or_default()
+        Patterns::compile(sources, usize::MAX).unwrap_or_default()
     }
 
     /// Whether any of them is found in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        !self.0.is_empty() && self.0.is_match(text)
+        !self.set.is_empty() && self.required.may_be_in(text) && self.set.is_match(text)
     }
 
     /// The place, in the list, of the first one that is found in `text`.
     pub fn first_match(&self, text: &[u8]) -> Option<usize> {
-        if self.0.is_empty() { None } else { self.0.matches(text).iter().next() }
+        if self.set.is_empty() { None } else { self.set.matches(text).iter().next() }
     }
 
     /// The places, in the list, of all that are found in `text`.
     pub fn matches(&self, text: &[u8]) -> impl Iterator<Item = usize> {
-        self.0.matches(text).into_iter()
+        self.set.matches(text).into_iter()
     }
 
     /// The patterns as they were written.
     pub fn sources(&self) -> &[String] {
-        self.0.patterns()
+        self.set.patterns()
+    }
+
+    fn compile(sources: &[String], size: usize) -> Result<Self, regex::Error> {
+        let set = RegexSetBuilder::new(sources).unicode(false).size_limit(size).build()?;
+        Ok(Patterns { set, required: Required::by(sources) })
     }
 }
 
@@ -45,38 +57,47 @@ impl TryFrom<Vec<String>> for Patterns {
     type Error = String;
 
     fn try_from(sources: Vec<String>) -> Result<Self, String> {
-        let set = RegexSetBuilder::new(&sources).unicode(false).size_limit(SIZE_LIMIT).build();
-        set.map(Patterns).map_err(|why| why.to_string())
+        Patterns::compile(&sources, SIZE_LIMIT).map_err(|why| why.to_string())
     }
 }
 
-/// Patterns of which it is asked where they end.
+/// Patterns of which it is asked where they end, all in one automaton.
 #[derive(Clone, Default, Debug)]
-pub struct Ends(Vec<Regex>);
+pub struct Ends(Option<meta::Regex>);
 
 impl Ends {
-    /// These patterns.
-    pub fn new(patterns: &Patterns) -> Self {
-        let mut ends = Ends::default();
-        ends.add(patterns);
-        ends
-    }
-
-    /// These patterns as well. They have been compiled once, so none is refused here.
-    pub fn add(&mut self, patterns: &Patterns) {
-        let compile = |source: &String| RegexBuilder::new(source).unicode(false).size_limit(SIZE_LIMIT).build().ok();
-        self.0.extend(patterns.sources().iter().filter_map(compile));
+    /// All these patterns. They have been compiled once, so none is refused here.
+    pub fn new(patterns: &[&Patterns]) -> Self {
+        let sources: Vec<&String> = patterns.iter().flat_map(|patterns| patterns.sources()).collect();
+        if sources.is_empty() {
+            return Ends::default();
+        }
+        let form = meta::Config::new().match_kind(MatchKind::All).utf8_empty(false).nfa_size_limit(None);
+        Ends(meta::Builder::new().configure(form).syntax(bytes()).build_many(&sources).ok())
     }
 
     /// Where the one that ends first in `text` ends: the manual's "match anywhere".
     pub fn first_end(&self, text: &[u8]) -> Option<usize> {
-        self.0.iter().filter_map(|pattern| pattern.shortest_match(text)).min()
+        self.0.as_ref()?.search_half(&Input::new(text).earliest(true)).map(|end| end.offset())
     }
+}
+
+/// How a pattern is read: in bytes.
+pub(super) fn bytes() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use regex::bytes::{Regex, RegexBuilder};
+
     use super::*;
+    use crate::config::Settings;
 
     #[test]
     fn patterns_are_over_bytes_and_told_apart() {
@@ -87,8 +108,54 @@ mod tests {
         assert!(!patterns.is_match(b"a login:"));
         assert!(!Patterns::default().is_match(b""));
         assert!(Patterns::try_from(vec!["(".to_owned()]).is_err());
-        assert_eq!(Ends::new(&patterns).first_end(b"login: \xff\xff"), Some(6));
-        assert_eq!(Ends::new(&patterns).first_end(b"a login: \xff"), Some(10));
+        assert_eq!(Ends::new(&[&patterns]).first_end(b"login: \xff\xff"), Some(6));
+        assert_eq!(Ends::new(&[&patterns]).first_end(b"a login: \xff"), Some(10));
         assert_eq!(Ends::default().first_end(b""), None);
+    }
+
+    /// Texts of pieces of what the patterns look for.
+    fn texts() -> impl Strategy<Value = Vec<u8>> {
+        let literal = select(vec![
+            "rewt",
+            "WTED",
+            "root",
+            "/bin/sh",
+            "-r",
+            "64 bytes from",
+            "PATH:",
+            "=>",
+            "loadmodule",
+            "timeout",
+            "login",
+            "Login:",
+        ]);
+        let piece = prop_oneof![
+            literal.prop_map(|text| text.as_bytes().to_vec()),
+            vec(any::<u8>(), 0..4),
+            "[a-zA-Z :/.-]{0,30}".prop_map(String::into_bytes)
+        ];
+        vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    static SHIPPED: LazyLock<(Settings, Ends, Vec<Regex>)> = LazyLock::new(|| {
+        let settings = Settings::default();
+        let prompts = [&settings.sets().login_prompts, &settings.sets().direct_login_prompts];
+        let sources = prompts.into_iter().flat_map(Patterns::sources);
+        let each =
+            sources.map(|source| RegexBuilder::new(source).unicode(false).build().expect("it compiles")).collect();
+        let ends = Ends::new(&prompts);
+        (settings, ends, each)
+    });
+
+    proptest! {
+        #[test]
+        fn a_set_says_what_its_patterns_say(text in texts()) {
+            let (settings, ends, each) = &*SHIPPED;
+            let sets = settings.sets();
+            for one in [&sets.output_trouble, &sets.input_trouble, &sets.login_failure_msgs, &sets.login_timeouts] {
+                prop_assert_eq!(one.is_match(&text), one.set.is_match(&text));
+            }
+            prop_assert_eq!(ends.first_end(&text), each.iter().filter_map(|one| one.shortest_match(&text)).min());
+        }
     }
 }
