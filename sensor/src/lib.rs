@@ -97,7 +97,8 @@
 //! |---|---|
 //! | [`keyed`] | the hash of every table of the worker whose keys come from the wire: a multiplication per word, and no chosen collisions |
 //! | the index of connections | a line of memory per look, or two; its size is fixed at the start, and it is never swept or grown |
-//! | a connection | 384 bytes in its slot, six lines of memory; TCP's state (240) and a long session's analyzer are beside it. What is to expire is fetched ahead |
+//! | a connection | 384 bytes in its slot, six lines of memory: the first three have what every packet needs. TCP's state (240) and a long session's analyzer are beside it. What is to expire is fetched ahead |
+//! | a deadline | nothing while packets put it off: the earliest that was foreseen stays in the wheel, and is computed again when it comes |
 //! | what is [`spare`] | one pointer, and nothing beside it until it is needed: calls that wait, bytes that are kept back, FINs, options |
 //! | an idle session | of FTP less than 1 KiB, everything added up: slot and index 420, TCP 240, analyzer 160, policy 200 |
 //! | a judgement of `check_hot` | once per connection and moment, then a bit of [`flow::Marks`] |

@@ -320,10 +320,12 @@ impl AnyAnalyzer {
         each!(self, analyzer => analyzer.pdu_max())
     }
 
+    #[inline]
     pub fn held(&self) -> usize {
         each!(self, analyzer => analyzer.held())
     }
 
+    #[inline]
     pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
         each!(self, analyzer => analyzer.on_stream(cx, direction, bytes))
     }
@@ -340,6 +342,7 @@ impl AnyAnalyzer {
         each!(self, analyzer => analyzer.on_gap(cx, direction, length))
     }
 
+    #[inline]
     pub fn deadline(&self) -> Timestamp {
         each!(self, analyzer => analyzer.deadline())
     }

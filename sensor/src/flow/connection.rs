@@ -12,24 +12,26 @@ use super::{Conn, EndpointState};
 use crate::analyzers::{self, AnyAnalyzer, Step};
 use crate::capture::Bypassed;
 use crate::config::{Timeouts, seconds};
-use crate::event::ConnectionEvent;
+use crate::event::{ConnectionEvent, Verdict};
 use crate::packet::{Datagram, Ip, Segment};
+use crate::record::ConnId;
 use crate::stats::WorkerCounters;
 use crate::time::Timestamp;
 use crate::trace::Mark;
 
-/// A connection.
+/// A connection. What every packet touches stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Connection {
-    pub subject: Subject,
     /// `None` for UDP, whose flows come and go by the million: they are half as large without it.
     pub(super) tcp: Option<Box<Tcp>>,
-    /// What was asked for to terminate it; few connections have that.
-    pub(super) terminating: Option<Box<Terminating>>,
-    /// Nanoseconds of silence after which it is over.
-    inactivity: u64,
     /// See [`Connection::due`].
     due: Timestamp,
+    pub subject: Subject,
+    /// Nanoseconds of silence after which it is over.
+    inactivity: u64,
+    /// What was asked for to terminate it; few connections have that.
+    pub(super) terminating: Option<Box<Terminating>>,
 }
 
 /// What a connection has whatever its peers do.
@@ -41,6 +43,15 @@ const _: () = assert!(
 );
 const _: () = assert!(OWN <= CONNECTION_BYTES, "see `Limits`");
 
+/// How far what every packet touches goes: three lines of memory.
+const HOT: usize = 192;
+
+const _: () = {
+    let conn = std::mem::offset_of!(Connection, subject) + std::mem::offset_of!(Subject, conn);
+    let end = std::mem::offset_of!(Conn, id) + std::mem::offset_of!(ConnId, key) + size_of::<FlowKey>();
+    assert!(conn + end <= HOT, "what a packet touches is asked for ahead of time, and nothing else");
+};
+
 /// What is left of a connection after one of its deadlines.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -51,7 +62,7 @@ pub(super) enum Fate {
 impl Connection {
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
         let (due, inactivity) = (Timestamp::NEVER, nanos(inactivity));
-        Connection { subject: Subject::new(conn, analyzer), tcp, terminating: None, inactivity, due }
+        Connection { tcp, due, subject: Subject::new(conn, analyzer), inactivity, terminating: None }
     }
 
     /// Nothing happens before this if no packet comes. It is the earliest moment that was ever foreseen: most packets only put off what
@@ -263,8 +274,10 @@ impl Connection {
     /// Charges the worker's budget for what is held now. Returns whether the analyzer was called.
     #[inline]
     fn settle(&mut self, shared: &Shared<'_>) -> bool {
-        let terminating = self.terminating.as_ref().map_or(0, |_| size_of::<Terminating>());
-        let beside = self.tcp.as_ref().map_or(0, |tcp| tcp.held()) + terminating;
+        let mut beside = self.tcp.as_ref().map_or(0, |tcp| tcp.held());
+        if self.subject.conn.verdict.has(Verdict::TERMINATE) {
+            beside += self.terminating.as_ref().map_or(0, |_| size_of::<Terminating>());
+        }
         self.subject.settle(shared, beside)
     }
 
@@ -283,6 +296,8 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 impl Entry for Connection {
+    const HOT: usize = HOT;
+
     fn key(&self) -> &FlowKey {
         &self.subject.conn.id.key
     }

@@ -28,34 +28,37 @@ use crate::time::Timestamp;
 use crate::trace::Mark;
 
 /// What the manual calls `connection`: the facts of one connection that every layer above may read, and policy may annotate.
+///
+/// What every packet touches stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Conn {
-    /// uid, addresses and ports.
-    pub id: ConnId,
-    /// When its first packet was on the wire.
-    pub start: Timestamp,
+    /// What policy has decided about it so far.
+    pub verdict: Verdict,
+    /// How far its login dialogue has come, if it is one: the manual's `get_login_state`.
+    pub login: LoginState,
+    /// The analyzer's name for what is spoken, once it is known.
+    pub service: Option<Service>,
+    /// How often policy has marked it: 0 is not hot.
+    pub hot: u32,
     /// When its latest packet was on the wire.
     pub last: Timestamp,
     /// The side that spoke first, or would have.
     pub orig: Endpoint,
     /// The other side.
     pub resp: Endpoint,
-    /// The analyzer's name for what is spoken, once it is known.
-    pub service: Option<Service>,
+    /// Addresses and ports, and the uid.
+    pub id: ConnId,
+    /// When its first packet was on the wire.
+    pub start: Timestamp,
     /// Zeek's `history` letters.
     pub history: History,
-    /// How often policy has marked it: 0 is not hot.
-    pub hot: u32,
     /// The manual's `addl`, as a list: rendered only when a record or a notice is written.
     pub addl: SmallVec<[Annotation; 1]>,
     /// Bytes that the sensor never saw.
     pub missed_bytes: u64,
     /// What policy remembers of it.
     pub marks: Marks,
-    /// What policy has decided about it so far.
-    pub verdict: Verdict,
-    /// How far its login dialogue has come, if it is one: the manual's `get_login_state`.
-    pub login: LoginState,
     /// Where its packets are, should policy want them recorded, and why it does.
     pub trace: Mark,
 }

@@ -113,7 +113,7 @@ impl Stream {
             self.give_up_holes(ack, pool, sink);
         }
         if self.acked >= self.next {
-            self.forget_recent(pool);
+            self.forget_recent();
         }
         self.tidy(pool);
     }
@@ -159,21 +159,23 @@ impl Stream {
         self.kept.get_or_insert_with(|| pool.take_kept())
     }
 
-    /// Nothing is kept where there is nothing to keep.
+    /// Nothing is kept where there is nothing to keep. The buffer of what was acknowledged goes back with all the rest, or by itself.
     #[inline]
     fn tidy(&mut self, pool: &mut Pool) {
-        if let Some(kept) = self.kept.take_if(|kept| kept.is_empty()) {
+        let Some(kept) = &mut self.kept else { return };
+        if !kept.is_empty() {
+            if kept.recent.is_empty() {
+                pool.give_back(&mut kept.recent);
+            }
+        } else if let Some(kept) = self.kept.take() {
             pool.give_back_kept(kept);
         }
     }
 
-    /// The buffer goes back with all that is kept, if that was all, and by itself if not.
     #[inline]
-    fn forget_recent(&mut self, pool: &mut Pool) {
-        let Some(kept) = &mut self.kept else { return };
-        kept.recent.clear();
-        if !kept.is_empty() {
-            pool.give_back(&mut kept.recent);
+    fn forget_recent(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.recent.clear();
         }
     }
 
@@ -213,9 +215,6 @@ impl Stream {
             return false;
         }
         let kept = self.need(pool);
-        if kept.recent.is_empty() {
-            pool.give_back(&mut kept.recent); // nothing was delivered that could be needed again
-        }
         kept.stored += bytes.len();
         let before = index.checked_sub(1).and_then(|before| kept.pieces.get_mut(before));
         if let Some(piece) = before.filter(|piece| piece.end() == seq) {
@@ -269,6 +268,7 @@ impl Stream {
     }
 
     /// The next bytes of the stream, in order.
+    #[inline]
     fn deliver(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut impl Sink) {
         self.remember(bytes, pool, sink);
         self.next += bytes.len() as u64;
@@ -277,36 +277,42 @@ impl Stream {
             if self.rest().is_empty() {
                 let Some(taken) = self.offer(rest, sink) else { return };
                 rest = rest.get(taken..).unwrap_or_default();
-                if rest.is_empty() {
+                if rest.is_empty() || !self.begin_carry(rest, pool, sink) {
                     return;
                 }
-                if !sink.room(rest.len().min(sink.pdu_max())) {
-                    sink.forgotten(rest.len() as u64);
-                    return;
-                }
-                self.need(pool).carry = pool.take();
             }
-            // What is left over is offered again with as much of the new as may wait.
-            let max = sink.pdu_max();
-            let mut carry = std::mem::take(&mut self.need(pool).carry);
-            let (more, later) = rest.split_at(rest.len().min(max.saturating_sub(carry.len())));
-            carry.extend_from_slice(more);
-            rest = later;
-            let taken = self.offer(&carry, sink);
-            let kept = self.need(pool);
-            kept.carry = carry;
-            match taken {
-                None => return,
-                Some(taken) => {
-                    kept.carry.drain(..taken.min(kept.carry.len()));
-                }
-            }
-            if kept.carry.is_empty() {
-                pool.give_back(&mut kept.carry);
-            } else if kept.carry.len() >= max {
-                self.give_up_message(pool, sink);
-            }
+            rest = self.offer_with_carry(rest, pool, sink);
         }
+    }
+
+    /// There is something left over; `false` if there is no room for it.
+    fn begin_carry(&mut self, rest: &[u8], pool: &mut Pool, sink: &mut impl Sink) -> bool {
+        let may = sink.room(rest.len().min(sink.pdu_max()));
+        if may {
+            self.need(pool).carry = pool.take();
+        } else {
+            sink.forgotten(rest.len() as u64);
+        }
+        may
+    }
+
+    /// What is left over is offered again with as much of the new as may wait; the rest of the new comes back.
+    fn offer_with_carry<'b>(&mut self, rest: &'b [u8], pool: &mut Pool, sink: &mut impl Sink) -> &'b [u8] {
+        let max = sink.pdu_max();
+        let mut carry = std::mem::take(&mut self.need(pool).carry);
+        let (more, later) = rest.split_at(rest.len().min(max.saturating_sub(carry.len())));
+        carry.extend_from_slice(more);
+        let taken = self.offer(&carry, sink);
+        let kept = self.need(pool);
+        kept.carry = carry;
+        let Some(taken) = taken else { return later };
+        kept.carry.drain(..taken.min(kept.carry.len()));
+        if kept.carry.is_empty() {
+            pool.give_back(&mut kept.carry);
+        } else if kept.carry.len() >= max {
+            self.give_up_message(pool, sink);
+        }
+        later
     }
 
     /// A message that is longer than may wait: what there is of it is forgotten, as if it had been lost.
@@ -319,6 +325,7 @@ impl Stream {
     }
 
     /// Shows bytes until the listener wants more; how many it has consumed, or `None` if it wants nothing any more.
+    #[inline]
     fn offer(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Option<usize> {
         let mut taken = 0;
         while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
@@ -335,10 +342,11 @@ impl Stream {
     }
 
     /// Remembers delivered bytes until they are acknowledged.
+    #[inline]
     fn remember(&mut self, bytes: &[u8], pool: &mut Pool, sink: &mut impl Sink) {
         let end = self.next + bytes.len() as u64;
         if end <= self.acked {
-            self.forget_recent(pool);
+            self.forget_recent();
             return;
         }
         let new = bytes.get(bytes.len().saturating_sub(REMEMBERED)..).unwrap_or(bytes);
@@ -346,7 +354,7 @@ impl Stream {
         let total = length + new.len();
         let grows = total.min(REMEMBERED).saturating_sub(capacity);
         if grows > 0 && !sink.room(grows) {
-            self.forget_recent(pool);
+            self.forget_recent();
             return;
         }
         let recent = &mut self.need(pool).recent;

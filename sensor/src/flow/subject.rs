@@ -38,13 +38,14 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// A connection as the layers above see it.
+/// A connection as the layers above see it. What every packet touches stands first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Subject {
-    pub conn: Conn,
+    held: Held,
     /// `None` once nothing further is of interest.
     pub analyzer: Option<AnyAnalyzer>,
-    held: Held,
+    pub conn: Conn,
 }
 
 /// What a connection holds on the heap, as everybody said who was asked last.
@@ -65,7 +66,7 @@ impl Subject {
     /// A connection of which nobody has heard yet.
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>) -> Self {
         let held = Held { called: true, handled: true, analyzer: 0, conn: 0, account: 0 };
-        Subject { conn, analyzer, held }
+        Subject { held, analyzer, conn }
     }
 
     /// States a fact about the connection itself.

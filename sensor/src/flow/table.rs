@@ -96,12 +96,13 @@ impl<C: Entry> Table<C> {
     /// Asks for the slot that a look for this key will most likely find. The line of the index should be here by now.
     #[inline]
     pub fn prefetch_found(&self, hashed: &Hashed) {
-        self.index.likely(hashed.hash).into_iter().for_each(|id| self.prefetch_slot(id));
+        let slot = self.index.likely(hashed.hash).and_then(|id| self.slots.get(id as usize));
+        slot.into_iter().for_each(|slot| sys::prefetch_front(slot, C::HOT));
     }
 
-    /// Asks for a slot that will be needed soon.
+    /// Asks for all of a slot that will be needed soon.
     pub fn prefetch_slot(&self, id: SlotId) {
-        self.slots.get(id as usize).into_iter().for_each(|slot| sys::prefetch_front(slot, C::HOT));
+        self.slots.get(id as usize).into_iter().for_each(sys::prefetch);
     }
 
     /// Asks for the line of the index that a slot is removed from; the slot itself is here already.

@@ -412,6 +412,7 @@ impl Tcp {
     }
 
     /// Hands payload to its stream.
+    #[inline]
     fn receive(
         &mut self,
         subject: &mut Subject,

@@ -27,11 +27,12 @@ use crate::time::Timestamp;
 
 /// uid, addresses and ports: the five columns that most logs begin with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)] // the key stands first: every packet is compared with it, and no packet needs the name
 pub struct ConnId {
-    /// The unique name.
-    pub uid: Uid,
     /// Addresses, ports and transport.
     pub key: FlowKey,
+    /// The unique name.
+    pub uid: Uid,
 }
 
 define::record! {

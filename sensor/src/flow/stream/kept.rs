@@ -32,6 +32,7 @@ impl Piece {
 
 impl Kept {
     /// Bytes of it and of its buffers.
+    #[inline]
     pub fn held(&self) -> usize {
         let pieces =
             if self.pieces.is_empty() { 0 } else { self.pieces.iter().map(|piece| piece.bytes.capacity()).sum() };
@@ -40,6 +41,7 @@ impl Kept {
     }
 
     /// Whether there is nothing in it.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.carry.capacity() == 0 && self.recent.is_empty() && self.pieces.is_empty()
     }

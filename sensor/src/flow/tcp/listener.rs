@@ -21,6 +21,7 @@ pub(super) struct Listener<'a, 'b> {
 }
 
 impl Sink for Listener<'_, '_> {
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) -> Step {
         let dir = self.dir;
         match self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_stream(cx, dir, bytes)) {
@@ -64,6 +65,7 @@ impl Sink for Listener<'_, '_> {
         self.subject.run_analyzer(self.shared, |analyzer, cx| analyzer.on_gap(cx, dir, length));
     }
 
+    #[inline]
     fn room(&mut self, bytes: usize) -> bool {
         let allowed = self.shared.budget().allows(bytes);
         if !allowed {
