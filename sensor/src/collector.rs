@@ -172,33 +172,34 @@ impl Collector {
         let mut received = 0;
         for feed in 0..self.inboxes.len() {
             for _ in 0..self.inboxes[feed].waiting() {
-                let Some(message) = self.inboxes[feed].pop() else { break };
+                let Some(mut message) = self.inboxes[feed].pop() else { break };
                 received += 1;
                 match self.order {
-                    Order::Arrival => self.take(message),
+                    Order::Arrival => self.take(&mut message),
                     Order::PacketTime => self.merge.push(feed, message),
                 }
             }
         }
-        while let Some(message) = self.merge.next_before(settled) {
-            self.take(message);
+        while let Some(mut message) = self.merge.next_before(settled) {
+            self.take(&mut message);
         }
         self.collected.received += received;
         received
     }
 
-    fn take(&mut self, message: Message) {
+    /// A message is large: it is looked at where it is.
+    fn take(&mut self, message: &mut Message) {
         self.now = self.now.max(message.at);
-        match message.content {
+        match &mut message.content {
             Content::Record(record) => self.write(message.at, record),
             Content::Kept(kept) => {
                 self.collected.kept += 1;
-                self.traces.take(&kept);
+                self.traces.take(kept);
             }
             Content::Fact(fact) => {
                 self.collected.facts += 1;
-                self.services.learn(message.at, &fact);
-                self.detectors.iter_mut().for_each(|detector| detector.on_fact(message.at, &fact, &mut self.raised));
+                self.services.learn(message.at, fact);
+                self.detectors.iter_mut().for_each(|detector| detector.on_fact(message.at, fact, &mut self.raised));
                 self.write_raised(message.at);
             }
         }
@@ -207,7 +208,7 @@ impl Collector {
     fn write_raised(&mut self, at: Timestamp) {
         let mut raised = std::mem::take(&mut self.raised);
         self.collected.raised += raised.len() as u64;
-        raised.drain(..).for_each(|record| self.write(at, record));
+        raised.drain(..).for_each(|mut record| self.write(at, &mut record));
         self.raised = raised;
     }
 
@@ -220,8 +221,8 @@ impl Collector {
         }
     }
 
-    fn write(&mut self, at: Timestamp, mut record: Record) {
-        match &mut record {
+    fn write(&mut self, at: Timestamp, record: &mut Record) {
+        match record {
             Record::Conn(conn) if conn.service.is_none() => {
                 let key = &conn.id.key;
                 let learned = self.services.name(at, key.resp_h, key.resp_p, key.transport);
@@ -230,7 +231,7 @@ impl Collector {
             Record::Notice(notice) => *self.collected.notices.entry(notice.note).or_default() += 1,
             _ => {}
         }
-        self.sinks.write(at, &record);
+        self.sinks.write(at, record);
     }
 
     /// The newest packet time that anybody has seen.
@@ -242,8 +243,8 @@ impl Collector {
     }
 
     fn finish(mut self) -> Collected {
-        while let Some(message) = self.merge.next_before(Timestamp::NEVER) {
-            self.take(message);
+        while let Some(mut message) = self.merge.next_before(Timestamp::NEVER) {
+            self.take(&mut message);
         }
         if self.order == Order::PacketTime {
             self.health.conclude(&self.inboxes, &mut self.raised);

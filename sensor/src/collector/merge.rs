@@ -9,11 +9,13 @@ use crate::time::Timestamp;
 
 /// Merges by packet time, then by connection, then in the order in which a worker told them.
 pub struct Merge {
+    /// The messages, each in a place of its own: they are large, and stay where they are while their order is found.
+    places: Vec<Option<Message>>,
+    free: Vec<usize>,
     /// Of each worker, what came in order: nearly everything.
     runs: Vec<VecDeque<Held>>,
     /// What came out of order: timers, and records of the same instant.
-    strays: BinaryHeap<Reverse<Box<Held>>>,
-    held: usize,
+    strays: BinaryHeap<Reverse<Held>>,
     /// Messages held back for a worker whose clock lags. Beyond it the earliest is let go before its turn: order is lost, not a record.
     most: usize,
     arrivals: u64,
@@ -23,15 +25,17 @@ pub struct Merge {
 /// Facts come before records of the same instant, so that what they teach already holds.
 type Key = (Timestamp, u128, u64);
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Held {
     key: Key,
-    message: Message,
+    place: usize,
 }
 
 impl Merge {
     /// Holds at most so many messages.
     pub fn new(most: usize) -> Self {
-        Merge { runs: Vec::new(), strays: BinaryHeap::new(), held: 0, most, arrivals: 0, released_early: 0 }
+        let (places, free, runs, strays) = (Vec::new(), Vec::new(), Vec::new(), BinaryHeap::new());
+        Merge { places, free, runs, strays, most, arrivals: 0, released_early: 0 }
     }
 
     /// One more worker.
@@ -41,36 +45,55 @@ impl Merge {
 
     /// Holds a message of a worker.
     pub fn push(&mut self, feed: usize, message: Message) {
-        let held = Held { key: (message.at, tie(&message.content), self.arrivals), message };
+        let key = (message.at, tie(&message.content), self.arrivals);
         self.arrivals += 1;
-        self.held += 1;
+        let held = Held { key, place: self.keep(message) };
         match self.runs.get_mut(feed) {
             Some(run) if run.back().is_none_or(|last| last.key < held.key) => run.push_back(held),
-            _ => self.strays.push(Reverse(Box::new(held))),
+            _ => self.strays.push(Reverse(held)),
         }
     }
 
     /// The first message, if its turn has come: nothing caused before `settled` is still on its way.
     pub fn next_before(&mut self, settled: Timestamp) -> Option<Message> {
-        let run = self.runs.iter_mut().filter(|run| !run.is_empty()).min_by_key(|run| run.front().map(|held| held.key));
-        let from_run = run.as_ref().and_then(|run| run.front()).map(|held| held.key);
-        let stray = self.strays.peek().map(|Reverse(held)| held.key);
-        let first = [from_run, stray].into_iter().flatten().min()?;
-        let early = first.0 >= settled && settled != Timestamp::NEVER;
-        if early && self.held <= self.most {
+        let fronts = self.runs.iter().enumerate().filter_map(|(feed, run)| Some((*run.front()?, feed)));
+        let run = fronts.min();
+        let stray = self.strays.peek().map(|Reverse(held)| *held);
+        let stray = stray.filter(|stray| run.is_none_or(|(front, _)| *stray < front));
+        let first = stray.or(run.map(|(front, _)| front))?;
+        let early = first.key.0 >= settled && settled != Timestamp::NEVER;
+        if early && self.held() <= self.most {
             return None;
         }
         self.released_early += u64::from(early);
-        self.held -= 1;
-        if Some(first) == stray {
-            return self.strays.pop().map(|Reverse(held)| held.message);
+        match run {
+            Some((_, feed)) if stray.is_none() => drop(self.runs.get_mut(feed)?.pop_front()),
+            _ => drop(self.strays.pop()),
         }
-        run.and_then(VecDeque::pop_front).map(|held| held.message)
+        self.free.push(first.place);
+        self.places.get_mut(first.place)?.take()
     }
 
     /// Messages let go before their turn.
     pub fn released_early(&self) -> u64 {
         self.released_early
+    }
+
+    fn held(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    fn keep(&mut self, message: Message) -> usize {
+        match self.free.pop() {
+            Some(place) => {
+                self.places[place] = Some(message);
+                place
+            }
+            None => {
+                self.places.push(Some(message));
+                self.places.len() - 1
+            }
+        }
     }
 }
 
@@ -99,26 +122,6 @@ fn bits(addr: IpAddr) -> u128 {
     match addr {
         IpAddr::V4(v4) => u128::from(v4.to_bits()) << 64 | u128::from(v4.to_bits()),
         IpAddr::V6(v6) => v6.to_bits(),
-    }
-}
-
-impl PartialEq for Held {
-    fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
-    }
-}
-
-impl Eq for Held {}
-
-impl PartialOrd for Held {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Held {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key.cmp(&other.key)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write as _;
 
 use smallvec::SmallVec;
 
 use super::Value;
-use super::define::{Column, Field};
+use super::define::{Column, Field, Name, Show};
+use super::digits::put_number;
 use crate::analyzers::Service;
 use crate::flow::History;
 use crate::flow::key::Transport;
@@ -79,6 +79,16 @@ impl ProgramName {
         self.with_str(|name| Text::new(name.as_bytes(), usize::MAX))
     }
 
+    fn put(self, out: &mut Vec<u8>) {
+        match self {
+            ProgramName::Known(name) => out.extend_from_slice(name.as_bytes()),
+            ProgramName::Unknown(number) => {
+                out.extend_from_slice(b"unknown-");
+                put_number(out, number.into());
+            }
+        }
+    }
+
     fn length(self) -> usize {
         match self {
             ProgramName::Known(name) => name.len(),
@@ -123,7 +133,11 @@ impl Annotation {
             Annotation::Words(words) => out.extend_from_slice(words.as_bytes()),
             Annotation::Text(text) | Annotation::Call(text) => out.extend_from_slice(text.as_bytes()),
             Annotation::Mapping { program, port, transport } => {
-                let _ = write!(out, "{program} -> {port}/{}", transport.name());
+                program.put(out);
+                out.extend_from_slice(b" -> ");
+                put_number(out, (*port).into());
+                out.push(b'/');
+                out.extend_from_slice(transport.name().as_bytes());
             }
         }
     }
@@ -155,10 +169,10 @@ macro_rules! worded {
                 out.push(Column { name, kind: "string" });
             }
 
-            fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+            fn visit<S: Show>(&self, name: Name, to: &mut S) {
                 let $value = self;
                 let words: Text = $words;
-                out(name, if words.is_empty() { Value::Unset } else { Value::Text(Cow::Owned(words)) });
+                to.show(name, if words.is_empty() { Value::Unset } else { Value::Text(Cow::Owned(words)) });
             }
         }
     };

@@ -11,6 +11,40 @@ pub struct Column {
     pub kind: &'static str,
 }
 
+/// A column's name, ready to be written in front of its value: most of a line's bytes are names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Name(&'static str);
+
+impl Name {
+    /// A name between `,"` and `":`; made by [`key`] alone.
+    pub const fn new(json: &'static str) -> Self {
+        Name(json)
+    }
+
+    /// What a member of a JSON object begins with, the comma with it.
+    #[inline(always)]
+    pub const fn json(self) -> &'static str {
+        self.0
+    }
+
+    /// The name itself.
+    pub fn plain(self) -> &'static str {
+        self.0.strip_prefix(",\"").and_then(|name| name.strip_suffix("\":")).unwrap_or(self.0)
+    }
+}
+
+/// Whatever is shown the values of a record, one after the other.
+pub trait Show {
+    /// The next value.
+    fn show(&mut self, name: Name, value: Value<'_>);
+}
+
+impl<F: FnMut(Name, Value<'_>)> Show for F {
+    fn show(&mut self, name: Name, value: Value<'_>) {
+        self(name, value);
+    }
+}
+
 /// A record that is a line of a log.
 pub trait Log {
     /// The log's name, and its file's without the suffix.
@@ -20,7 +54,7 @@ pub trait Log {
     fn columns() -> Vec<Column>;
 
     /// Shows each value in the order of [`Log::columns`]; an unset one is [`Value::Unset`].
-    fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>));
+    fn visit<S: Show>(&self, to: &mut S);
 
     /// The connection it is about.
     fn conn_id(&self) -> Option<&ConnId>;
@@ -33,8 +67,8 @@ impl<T: Log> Log for Box<T> {
         T::columns()
     }
 
-    fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>)) {
-        T::visit(self, out);
+    fn visit<S: Show>(&self, to: &mut S) {
+        T::visit(self, to);
     }
 
     fn conn_id(&self) -> Option<&ConnId> {
@@ -48,11 +82,12 @@ pub trait Field {
     fn columns(name: &'static str, out: &mut Vec<Column>);
 
     /// Shows its value or values.
-    fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>));
+    fn visit<S: Show>(&self, name: Name, to: &mut S);
 
     /// Shows that it has no value.
-    fn unset(name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
-        out(name, Value::Unset);
+    #[inline]
+    fn unset<S: Show>(name: Name, to: &mut S) {
+        to.show(name, Value::Unset);
     }
 
     /// The connection, if this field is one.
@@ -80,8 +115,9 @@ macro_rules! record {
                 columns
             }
 
-            fn visit(&self, out: &mut dyn FnMut(&'static str, $crate::record::Value<'_>)) {
-                $($crate::record::define::Field::visit(&self.$field, $crate::record::define::name!($field $($name)?), out);)+
+            fn visit<S: $crate::record::define::Show>(&self, to: &mut S) {
+                use $crate::record::define::{key, name};
+                $($crate::record::define::Field::visit(&self.$field, key!(name!($field $($name)?)), to);)+
             }
 
             fn conn_id(&self) -> Option<&$crate::record::ConnId> {
@@ -97,6 +133,13 @@ macro_rules! name {
     };
     ($field:ident $name:literal) => {
         $name
+    };
+}
+
+/// A [`Name`], put together when the program is compiled.
+macro_rules! key {
+    ($($name:tt)+) => {
+        const { $crate::record::define::Name::new(concat!(",\"", $($name)+, "\":")) }
     };
 }
 
@@ -135,8 +178,8 @@ macro_rules! logs {
             }
 
             /// Shows each value in the order of the log's columns.
-            pub fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>)) {
-                match self { $(Record::$log(record) => record.visit(out)),+ }
+            pub fn visit<S: define::Show>(&self, to: &mut S) {
+                match self { $(Record::$log(record) => record.visit(to)),+ }
             }
 
             /// The connection it is about.
@@ -153,4 +196,4 @@ macro_rules! logs {
     };
 }
 
-pub(crate) use {logs, name, record};
+pub(crate) use {key, logs, name, record};

@@ -2,6 +2,7 @@
 
 mod annotation;
 mod define;
+pub(crate) mod digits;
 mod health;
 mod message;
 #[cfg(test)]
@@ -14,7 +15,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use annotation::{Annotation, Annotations, ProgramName, Spoken};
-pub use define::{Column, Log};
+pub use define::{Column, Log, Name, Show};
 pub use health::{CaptureLossRecord, StatsRecord};
 pub use message::{Content, Fact, Message, Tried};
 pub use uid::Uid;

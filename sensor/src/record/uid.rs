@@ -8,35 +8,46 @@ use std::fmt;
 pub struct Uid(pub u128);
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// The numbers below 62 * 62, in two digits each.
+const PAIRS: [[u8; 2]; 62 * 62] = {
+    let mut pairs = [[0; 2]; 62 * 62];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [DIGITS[number / 62], DIGITS[number % 62]];
+        number += 1;
+    }
+    pairs
+};
 /// 62^10: the low ten digits fit into 64 bits, and so do the seven above them.
 const LOW: u128 = 839_299_365_868_340_224;
 
 impl Uid {
-    /// Appends `C` and up to 17 digits, without leading zeros. Different names have different texts.
-    pub fn append_to(self, out: &mut Vec<u8>) {
+    /// Lends `C` and up to 17 digits, without leading zeros. Different names have different texts.
+    pub fn with_text<R>(self, of: impl FnOnce(&[u8]) -> R) -> R {
         let bits = self.0 & ((1 << 96) - 1);
-        let mut text = [b'0'; 17];
-        let (high, low) = text.split_at_mut(7);
-        fill(high, (bits / LOW) as u64);
-        fill(low, (bits % LOW) as u64);
-        let leading = text.iter().take_while(|digit| **digit == b'0').count().min(16);
-        out.push(b'C');
-        out.extend_from_slice(&text[leading..]);
+        let high = bits / LOW;
+        // The first pair is for the `C`.
+        let mut pairs = [[b'0'; 2]; 10];
+        let (above, below) = pairs.split_at_mut(5);
+        fill(&mut above[1..], high as u64);
+        fill(below, (bits - high * LOW) as u64);
+        let text = pairs.as_flattened_mut();
+        let leading = text.iter().take_while(|digit| **digit == b'0').count().min(19);
+        text[leading - 1] = b'C';
+        of(&text[leading - 1..])
     }
 }
 
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = Vec::with_capacity(18);
-        self.append_to(&mut text);
-        f.write_str(&String::from_utf8_lossy(&text))
+        self.with_text(|text| f.write_str(&String::from_utf8_lossy(text)))
     }
 }
 
-fn fill(text: &mut [u8], mut number: u64) {
-    for digit in text.iter_mut().rev() {
-        *digit = DIGITS[(number % 62) as usize];
-        number /= 62;
+fn fill(pairs: &mut [[u8; 2]], mut number: u64) {
+    for pair in pairs.iter_mut().rev() {
+        *pair = PAIRS[(number % PAIRS.len() as u64) as usize];
+        number /= PAIRS.len() as u64;
     }
 }
 
@@ -45,9 +56,7 @@ mod tests {
     use super::*;
 
     fn text(bits: u128) -> String {
-        let mut out = Vec::new();
-        Uid(bits).append_to(&mut out);
-        String::from_utf8(out).unwrap()
+        Uid(bits).to_string()
     }
 
     #[test]

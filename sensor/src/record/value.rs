@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::define::{Column, Field, Log};
+use super::define::{Column, Field, Log, Name, Show, key};
 use super::{ConnId, EventRecord, Mapping, Uid};
 use crate::flow::key::Transport;
 use crate::text::Text;
@@ -63,9 +63,10 @@ macro_rules! field {
                 out.push(Column { name, kind: $kind });
             }
 
-            fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+            #[inline]
+            fn visit<S: Show>(&self, name: Name, to: &mut S) {
                 let $value = self;
-                out(name, $make);
+                to.show(name, $make);
             }
         }
     };
@@ -90,10 +91,11 @@ impl<T: Field> Field for Option<T> {
         T::columns(name, out);
     }
 
-    fn visit(&self, name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
+    #[inline]
+    fn visit<S: Show>(&self, name: Name, to: &mut S) {
         match self {
-            Some(value) => value.visit(name, out),
-            None => T::unset(name, out),
+            Some(value) => value.visit(name, to),
+            None => T::unset(name, to),
         }
     }
 
@@ -109,18 +111,18 @@ impl Field for ConnId {
         out.extend([column("id.resp_h", "addr"), column("id.resp_p", "port")]);
     }
 
-    fn visit(&self, _name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
-        out("uid", Value::Uid(self.uid));
-        out("id.orig_h", Value::Addr(self.key.orig_h));
-        out("id.orig_p", Value::Port(self.key.orig_p));
-        out("id.resp_h", Value::Addr(self.key.resp_h));
-        out("id.resp_p", Value::Port(self.key.resp_p));
+    #[inline]
+    fn visit<S: Show>(&self, _name: Name, to: &mut S) {
+        to.show(key!("uid"), Value::Uid(self.uid));
+        to.show(key!("id.orig_h"), Value::Addr(self.key.orig_h));
+        to.show(key!("id.orig_p"), Value::Port(self.key.orig_p));
+        to.show(key!("id.resp_h"), Value::Addr(self.key.resp_h));
+        to.show(key!("id.resp_p"), Value::Port(self.key.resp_p));
     }
 
-    fn unset(_name: &'static str, out: &mut dyn FnMut(&'static str, Value<'_>)) {
-        ["uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"]
-            .into_iter()
-            .for_each(|name| out(name, Value::Unset));
+    fn unset<S: Show>(_name: Name, to: &mut S) {
+        let names = [key!("uid"), key!("id.orig_h"), key!("id.orig_p"), key!("id.resp_h"), key!("id.resp_p")];
+        names.into_iter().for_each(|name| to.show(name, Value::Unset));
     }
 
     fn conn_id(&self) -> Option<&ConnId> {
@@ -138,11 +140,11 @@ impl Log for EventRecord {
         columns
     }
 
-    fn visit(&self, out: &mut dyn FnMut(&'static str, Value<'_>)) {
-        out("ts", Value::Time(self.ts));
-        self.id.visit("id", out);
-        out("event", Value::Word(self.event));
-        self.fields.iter().for_each(|(name, value)| out(name, value.clone()));
+    /// Its parameters have no columns.
+    fn visit<S: Show>(&self, to: &mut S) {
+        to.show(key!("ts"), Value::Time(self.ts));
+        self.id.visit(key!("id"), to);
+        to.show(key!("event"), Value::Word(self.event));
     }
 
     fn conn_id(&self) -> Option<&ConnId> {

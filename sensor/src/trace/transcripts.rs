@@ -8,6 +8,7 @@ use super::budget::{Open, Written};
 use super::files::create;
 use crate::config::RecordSettings;
 use crate::record::Uid;
+use crate::record::sinks::line::Line;
 use crate::record::sinks::{escape, plain};
 
 /// What a line takes besides its text, about.
@@ -62,20 +63,20 @@ impl Transcript {
 
     /// `1700000000.000000 > what was typed`; bytes that could disturb a terminal are escaped.
     fn write(&mut self, line: &KeptLine, first: bool) -> Option<()> {
-        let mut out = Vec::with_capacity(line.text.len() + 64);
+        let mut out = Line::default();
         if first {
             let key = &line.id.key;
             let (from, to) = (key.orig_h, key.resp_h);
             let head = format!("# uid={} why={} {from}:{} > {to}:{}\n", line.id.uid, line.why, key.orig_p, key.resp_p);
-            out.extend_from_slice(head.as_bytes());
+            out.put(head.as_bytes());
         }
         if line.after_hole {
-            out.extend_from_slice(b"# earlier lines of this session had to be forgotten\n");
+            out.put(b"# earlier lines of this session had to be forgotten\n");
         }
         plain::time(line.at, &mut out);
-        out.extend_from_slice(if line.is_orig { b" > " } else { b" < " });
+        out.put(if line.is_orig { b" > " } else { b" < " });
         escape::tsv(&line.text, &mut out);
         out.push(b'\n');
-        self.file.as_mut()?.write_all(&out).ok()
+        self.file.as_mut()?.write_all(out.as_bytes()).ok()
     }
 }

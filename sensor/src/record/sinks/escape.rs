@@ -8,10 +8,12 @@
 //! TSV. The same bytes, the separator and every backslash become `\xHH`, in a set also a comma; a value that would read as unset or
 //! empty has its first byte written so.
 
+use super::line::Line;
+
 /// Appends `bytes` as the inside of a JSON string.
-pub fn json(bytes: &[u8], out: &mut Vec<u8>) {
-    if bytes.iter().all(|byte| is_plain(*byte)) {
-        out.extend_from_slice(bytes);
+pub fn json(bytes: &[u8], out: &mut Line) {
+    if are_plain(bytes) {
+        out.put(bytes);
         return;
     }
     for chunk in bytes.utf8_chunks() {
@@ -24,35 +26,29 @@ pub fn json(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends `bytes` as a TSV value.
-pub fn tsv(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn tsv(bytes: &[u8], out: &mut Line) {
     tsv_escaping(bytes, '\\', out);
 }
 
 /// Appends `bytes` as a member of a set in TSV.
-pub fn tsv_member(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn tsv_member(bytes: &[u8], out: &mut Line) {
     tsv_escaping(bytes, ',', out);
 }
 
 /// The tab is a control character: it needs no mention.
-fn tsv_escaping(bytes: &[u8], also: char, out: &mut Vec<u8>) {
-    let start = out.len();
-    if bytes.iter().all(|byte| is_plain(*byte) && *byte != also as u8) {
-        out.extend_from_slice(bytes);
-    } else {
-        tsv_chars(bytes, also, out);
-    }
-    let written = out.get(start..).unwrap_or_default();
-    if written.is_empty() {
-        out.extend_from_slice(b"(empty)");
-    } else if matches!(written, b"-" | b"(empty)") {
-        let first = out.remove(start);
-        let mut escaped = Vec::with_capacity(4);
-        hex(first, &mut escaped);
-        out.splice(start..start, escaped);
+fn tsv_escaping(bytes: &[u8], also: char, out: &mut Line) {
+    match bytes {
+        b"" => out.put(b"(empty)"),
+        b"-" | b"(empty)" => {
+            hex(bytes[0], out);
+            out.put(&bytes[1..]);
+        }
+        _ if are_plain(bytes) && !bytes.contains(&(also as u8)) => out.put(bytes),
+        _ => tsv_chars(bytes, also, out),
     }
 }
 
-fn tsv_chars(bytes: &[u8], also: char, out: &mut Vec<u8>) {
+fn tsv_chars(bytes: &[u8], also: char, out: &mut Line) {
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {
             let mut utf8 = [0; 4];
@@ -60,11 +56,30 @@ fn tsv_chars(bytes: &[u8], also: char, out: &mut Vec<u8>) {
             if is_disturbing(char) || char == '\\' || char == also {
                 utf8.iter().for_each(|byte| hex(*byte, out));
             } else {
-                out.extend_from_slice(utf8);
+                out.put(utf8);
             }
         }
         chunk.invalid().iter().for_each(|byte| hex(*byte, out));
     }
+}
+
+/// Whether all bytes are printable ASCII without quotes and backslashes; most texts are, and eight bytes are looked at together.
+fn are_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().all(|word| is_plain_word(u64::from_le_bytes(*word))) && rest.iter().all(|byte| is_plain(*byte))
+}
+
+/// The same of eight bytes: a byte's highest bit is set where it is not plain, and nowhere else in a word of plain ones.
+const fn is_plain_word(word: u64) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    /// Where a byte is zero, if those below it are not.
+    const fn zeros(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word
+    }
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let excepted = zeros(word ^ (ONES * 0x7f)) | zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c));
+    (word | control | excepted) & HIGH == 0
 }
 
 const fn is_plain(byte: u8) -> bool {
@@ -79,31 +94,31 @@ const fn is_disturbing(char: char) -> bool {
         | '\u{2028}' | '\u{2029}')
 }
 
-fn json_chars(text: &str, out: &mut Vec<u8>) {
+fn json_chars(text: &str, out: &mut Line) {
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {
         match char {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' if chars.peek() == Some(&'x') => out.extend_from_slice(b"\\\\x5c"),
-            '\\' => out.extend_from_slice(b"\\\\"),
+            '"' => out.put(b"\\\""),
+            '\\' if chars.peek() == Some(&'x') => out.put(b"\\\\x5c"),
+            '\\' => out.put(b"\\\\"),
             _ if is_disturbing(char) => {
-                out.extend_from_slice(b"\\u");
+                out.put(b"\\u");
                 let [high, low] = (char as u32 as u16).to_be_bytes();
                 digits(high, out);
                 digits(low, out);
             }
-            _ => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+            _ => out.put(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
 }
 
 /// `\xHH`.
-fn hex(byte: u8, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"\\x");
+fn hex(byte: u8, out: &mut Line) {
+    out.put(b"\\x");
     digits(byte, out);
 }
 
-fn digits(byte: u8, out: &mut Vec<u8>) {
+fn digits(byte: u8, out: &mut Line) {
     for nibble in [byte >> 4, byte & 15] {
         out.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
     }
@@ -113,19 +128,15 @@ fn digits(byte: u8, out: &mut Vec<u8>) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::line::text;
     use super::*;
 
     fn as_json(bytes: &[u8]) -> String {
-        let mut out = vec![b'"'];
-        json(bytes, &mut out);
-        out.push(b'"');
-        String::from_utf8(out).unwrap()
+        format!("\"{}\"", text(|out| json(bytes, out)))
     }
 
     fn as_tsv(bytes: &[u8]) -> String {
-        let mut out = Vec::new();
-        tsv(bytes, &mut out);
-        String::from_utf8(out).unwrap()
+        text(|out| tsv(bytes, out))
     }
 
     /// What a reader of the logs does: each `\xHH` is a byte.
@@ -162,6 +173,17 @@ mod tests {
             [as_tsv(b""), as_tsv(b"-"), as_tsv(b"(empty)"), as_tsv(b"--")],
             ["(empty)", "\\x2d", "\\x28empty)", "--"]
         );
+    }
+
+    #[test]
+    fn eight_bytes_are_plain_if_each_of_them_is() {
+        for byte in 0..=u8::MAX {
+            for (place, others) in (0..8).flat_map(|place| [(place, b' '), (place, b'~'), (place, b'!')]) {
+                let mut word = [others; 8];
+                word[place] = byte;
+                assert_eq!(is_plain_word(u64::from_le_bytes(word)), is_plain(byte), "{word:?}");
+            }
+        }
     }
 
     fn hostile() -> impl Strategy<Value = Vec<u8>> {

@@ -4,16 +4,17 @@
 //! `portmap` (with `rpc` in its standard place), `login`, `respond` and `capture_loss`, and the object `portreeve`, which has what EVE has no place for.
 
 use super::json::Object;
+use super::line::Line;
 use crate::flow::key::Transport;
 use crate::record::{
-    ConnId, ConnRecord, FtpRecord, Log, LoginRecord, NoticeRecord, PortmapRecord, Record, RespondRecord, SshRecord,
-    Value, WeirdRecord,
+    ConnId, ConnRecord, FtpRecord, Log, LoginRecord, Name, NoticeRecord, PortmapRecord, Record, RespondRecord, Show,
+    SshRecord, Value, WeirdRecord,
 };
 use crate::text::Text;
 use crate::time::Timestamp;
 
 /// Appends the line of a record; events have a file of their own.
-pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
+pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
     let mut object = Object::begin(out);
     match record {
         Record::Conn(conn) => flow(&mut object, conn, community_id),
@@ -122,9 +123,9 @@ fn portmap(object: &mut Object<'_>, call: &PortmapRecord, community_id: Option<&
         "auth_gid",
     ];
     object.object("portmap", |portmap| {
-        call.visit(&mut |name, value| {
-            if !ELSEWHERE.contains(&name) {
-                portmap.member(name, &value);
+        call.visit(&mut |name: Name, value: Value<'_>| {
+            if !ELSEWHERE.contains(&name.plain()) {
+                portmap.show(name, value);
             }
         });
     });
@@ -212,9 +213,9 @@ fn session(object: &mut Object<'_>, record: &SshRecord, community_id: Option<&[u
 /// The columns that say more than when and between whom.
 fn own(object: &mut Object<'_>, record: &impl Log) {
     const ELSEWHERE: [&str; 7] = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"];
-    record.visit(&mut |name, value| {
-        if !ELSEWHERE.contains(&name) {
-            object.member(name, &value);
+    record.visit(&mut |name: Name, value: Value<'_>| {
+        if !ELSEWHERE.contains(&name.plain()) {
+            object.show(name, value);
         }
     });
 }
@@ -271,9 +272,9 @@ fn anomaly(object: &mut Object<'_>, weird: &WeirdRecord, community_id: Option<&[
 /// The columns that EVE has no place for, under their own names.
 fn extension(object: &mut Object<'_>, record: &impl Log, names: &[&str]) {
     object.object("portreeve", |extension| {
-        record.visit(&mut |name, value| {
-            if names.contains(&name) {
-                extension.member(name, &value);
+        record.visit(&mut |name: Name, value: Value<'_>| {
+            if names.contains(&name.plain()) {
+                extension.show(name, value);
             }
         });
     });
@@ -285,13 +286,12 @@ fn timestamp(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line;
     use super::*;
     use crate::record::samples;
 
     fn text(record: impl Into<Record>) -> String {
-        let mut out = Vec::new();
-        line(&record.into(), Some(b"1:id"), &mut out);
-        String::from_utf8(out).unwrap()
+        line::text(|out| line(&record.into(), Some(b"1:id"), out))
     }
 
     const WHO: &str = r#""flow_id":3322651143783783,"src_ip":"1.2.3.4","src_port":1122,"dest_ip":"5.6.7.8","dest_port":3344,"proto":"UDP","community_id":"1:id","#;

@@ -92,7 +92,7 @@ impl<F: Frame> LogFile<F> {
     }
 
     /// Adds a line at packet time `at`; it waits for [`LogFile::flush`]. False if too much waits, because the disk has failed for long.
-    pub fn line(&mut self, log: LogName, at: Timestamp, append: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub fn line(&mut self, log: LogName, at: Timestamp, line: &[u8]) -> bool {
         if self.begun.is_none() {
             self.begin(at);
         }
@@ -101,9 +101,8 @@ impl<F: Frame> LogFile<F> {
             return false;
         }
         self.latest = self.latest.max(at);
-        let before = self.waiting.len();
-        append(&mut self.waiting);
-        self.bytes += (self.waiting.len() - before) as u64;
+        self.waiting.extend_from_slice(line);
+        self.bytes += line.len() as u64;
         self.lines.push(Some(log));
         true
     }
@@ -325,7 +324,7 @@ mod tests {
 
     fn add(log: &mut LogFile<Around>, seconds: u64, text: &str) -> bool {
         log.rotate_if_due(at(seconds));
-        log.line(LogName::Conn, at(seconds), |out| out.extend_from_slice(text.as_bytes()))
+        log.line(LogName::Conn, at(seconds), text.as_bytes())
     }
 
     #[test]
@@ -355,7 +354,7 @@ mod tests {
         let text = format!("{}\n", "x".repeat(9_999));
         let kept = (0..1_000).filter(|_| add(&mut log, 1, &text)).count();
         assert_eq!(kept, WAITING_OTHERS.div_ceil(10_000));
-        assert!(log.line(LogName::Notice, at(1), |out| out.extend_from_slice(b"a notice\n")));
+        assert!(log.line(LogName::Notice, at(1), b"a notice\n"));
         std::fs::create_dir(path.parent().unwrap()).unwrap();
         assert_eq!(log.finish(), []);
         let written = std::fs::read_to_string(path).unwrap();
@@ -370,7 +369,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
         let mut log = log(path, Rotation::default());
         add(&mut log, 1, "one\n");
-        log.line(LogName::Notice, at(1), |out| out.extend_from_slice(b"two\n"));
+        log.line(LogName::Notice, at(1), b"two\n");
         assert_eq!(log.finish(), [LogName::Conn, LogName::Notice]);
     }
 

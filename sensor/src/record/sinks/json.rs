@@ -1,16 +1,17 @@
 //! Zeek's JSON: one flat object a line, keys with dots, unset values left out; and the same for the event stream.
 
-use crate::record::{Mapping, Record, Value};
+use crate::record::{Mapping, Name, Record, Show, Value};
 use crate::text::Text;
 
+use super::line::Line;
 use super::{escape, plain};
 
 /// Appends the line of a record; `community_id` comes after the log's own columns.
-pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
+pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
     let mut object = Object::begin(out);
-    match record {
-        Record::Event(_) => record.visit(&mut |name, value| object.event_member(name, &value)),
-        _ => record.visit(&mut |name, value| object.member(name, &value)),
+    record.visit(&mut object);
+    if let Record::Event(event) = record {
+        event.fields.iter().for_each(|(name, value)| object.parameter(name, value));
     }
     if let Some(id) = community_id {
         object.raw("community_id", id);
@@ -19,36 +20,50 @@ pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// A JSON object under construction at the end of a buffer.
+/// A JSON object under construction at the end of a buffer. Each member brings the comma in front of it; the first one's becomes the brace.
 pub struct Object<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Line,
+    start: usize,
+}
+
+/// The columns of a record. This is where the lines of all logs are made: each column has code of its own.
+impl Show for Object<'_> {
+    #[inline(always)]
+    fn show(&mut self, name: Name, value: Value<'_>) {
+        if is_shown(&value) {
+            self.out.put(name.json().as_bytes());
+            self.value(&value);
+            if is_cut(&value) {
+                self.say_cut(name.plain());
+            }
+        }
+    }
 }
 
 impl<'a> Object<'a> {
     /// Opens an object.
-    pub fn begin(out: &'a mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Object { out }
+    pub fn begin(out: &'a mut Line) -> Self {
+        let start = out.len();
+        Object { out, start }
     }
 
     /// Closes it.
     pub fn end(self) {
+        match self.out.get_mut(self.start) {
+            Some(comma) => *comma = b'{',
+            None => self.out.push(b'{'),
+        }
         self.out.push(b'}');
     }
 
     /// Adds a value under its name, or nothing if it is unset. A text that was cut gets a sibling, `<name>_truncated`.
     pub fn member(&mut self, name: &str, value: &Value<'_>) {
-        match value {
-            Value::Unset => return,
-            Value::Double(number) if !number.is_finite() => return,
-            _ => self.key(name),
-        }
-        self.value(value);
-        if let Value::Text(text) = value
-            && text.is_truncated()
-        {
-            self.begin_key(name);
-            self.out.extend_from_slice(b"_truncated\":true");
+        if is_shown(value) {
+            self.key(name);
+            self.value(value);
+            if is_cut(value) {
+                self.say_cut(name);
+            }
         }
     }
 
@@ -61,9 +76,7 @@ impl<'a> Object<'a> {
     /// Adds a text from the wire.
     pub fn text(&mut self, name: &str, text: &Text) {
         self.key(name);
-        self.out.push(b'"');
-        escape::json(text.as_bytes(), self.out);
-        self.out.push(b'"');
+        words(text.as_bytes(), self.out);
     }
 
     /// Adds a number.
@@ -83,44 +96,47 @@ impl<'a> Object<'a> {
     /// Adds a list of one text from the wire.
     pub fn list_of_one(&mut self, name: &str, text: &Text) {
         self.key(name);
-        self.out.extend_from_slice(b"[\"");
+        self.out.put(b"[\"");
         escape::json(text.as_bytes(), self.out);
-        self.out.extend_from_slice(b"\"]");
+        self.out.put(b"\"]");
     }
 
     fn key(&mut self, name: &str) {
-        self.begin_key(name);
-        self.out.extend_from_slice(b"\":");
+        self.out.put(b",\"");
+        self.out.put(name.as_bytes());
+        self.out.put(b"\":");
     }
 
-    fn begin_key(&mut self, name: &str) {
-        let opening: &[u8] = if self.out.last() == Some(&b'{') { b"\"" } else { b",\"" };
-        self.out.extend_from_slice(opening);
-        self.out.extend_from_slice(name.as_bytes());
+    #[cold]
+    fn say_cut(&mut self, name: &str) {
+        self.out.put(b",\"");
+        self.out.put(name.as_bytes());
+        self.out.put(b"_truncated\":true");
     }
 
+    #[inline(always)]
     fn value(&mut self, value: &Value<'_>) {
         let out = &mut *self.out;
         match value {
-            Value::Unset => out.extend_from_slice(b"null"),
+            Value::Unset => out.put(b"null"),
             Value::Time(moment) => plain::time(*moment, out),
             Value::Interval(length) => plain::interval(*length, out),
             Value::Count(number) => plain::count(*number, out),
             Value::Double(number) => plain::double(*number, out),
-            Value::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
+            Value::Bool(yes) => out.put(if *yes { b"true" } else { b"false" }),
             Value::Port(port) => plain::count(u64::from(*port), out),
-            Value::Words(words) => self.list(words, |word, out| escape::json(word.as_bytes(), out)),
-            Value::Mappings(mappings) => self.list(mappings, mapping),
-            Value::Text(text) => quote(out, |out| escape::json(text.as_bytes(), out)),
-            Value::Word(word) => quote(out, |out| escape::json(word.as_bytes(), out)),
-            Value::Uid(uid) => quote(out, |out| uid.append_to(out)),
+            Value::Words(members) => list(out, members, |word, out| words(word.as_bytes(), out)),
+            Value::Mappings(mappings) => list(out, mappings, |one, out| quote(out, |out| mapping(one, out))),
+            Value::Text(text) => words(text.as_bytes(), out),
+            Value::Word(word) => words(word.as_bytes(), out),
+            Value::Uid(uid) => quote(out, |out| uid.with_text(|text| out.put(text))),
             Value::Addr(addr) => quote(out, |out| plain::addr(*addr, out)),
             Value::PortOf(port, transport) => quote(out, |out| port_of(*port, transport.name(), out)),
         }
     }
 
     /// The event stream shows mappings as the manual's `pm_mapping` records; a log column has a text for each.
-    fn event_member(&mut self, name: &str, value: &Value<'_>) {
+    fn parameter(&mut self, name: &str, value: &Value<'_>) {
         let Value::Mappings(mappings) = value else { return self.member(name, value) };
         self.key(name);
         self.out.push(b'[');
@@ -137,39 +153,58 @@ impl<'a> Object<'a> {
         self.out.push(b']');
     }
 
-    fn list<T>(&mut self, members: &[T], append: impl Fn(&T, &mut Vec<u8>)) {
-        self.out.push(b'[');
-        for (number, member) in members.iter().enumerate() {
-            if number > 0 {
-                self.out.push(b',');
-            }
-            quote(self.out, |out| append(member, out));
-        }
-        self.out.push(b']');
-    }
-
     fn quoted(&mut self, text: &[u8]) {
-        quote(self.out, |out| out.extend_from_slice(text));
+        quote(self.out, |out| out.put(text));
     }
 }
 
+#[inline(always)]
+fn is_shown(value: &Value<'_>) -> bool {
+    match value {
+        Value::Unset => false,
+        Value::Double(number) => number.is_finite(),
+        _ => true,
+    }
+}
+
+#[inline(always)]
+fn is_cut(value: &Value<'_>) -> bool {
+    matches!(value, Value::Text(text) if text.is_truncated())
+}
+
+/// Words as a JSON string.
+fn words(words: &[u8], out: &mut Line) {
+    quote(out, |out| escape::json(words, out));
+}
+
+fn list<T>(out: &mut Line, members: &[T], append: impl Fn(&T, &mut Line)) {
+    out.push(b'[');
+    for (number, member) in members.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        append(member, out);
+    }
+    out.push(b']');
+}
+
 /// `<program>/<version> -> <port>/<transport>`.
-pub fn mapping(mapping: &Mapping, out: &mut Vec<u8>) {
+pub fn mapping(mapping: &Mapping, out: &mut Line) {
     plain::count(u64::from(mapping.program), out);
     out.push(b'/');
     plain::count(u64::from(mapping.version), out);
-    out.extend_from_slice(b" -> ");
+    out.put(b" -> ");
     port_of(mapping.port, mapping.transport.name(), out);
 }
 
 /// `<port>/<transport>`.
-pub fn port_of(port: u16, transport: &str, out: &mut Vec<u8>) {
+pub fn port_of(port: u16, transport: &str, out: &mut Line) {
     plain::count(u64::from(port), out);
     out.push(b'/');
-    out.extend_from_slice(transport.as_bytes());
+    out.put(transport.as_bytes());
 }
 
-fn quote(out: &mut Vec<u8>, inside: impl FnOnce(&mut Vec<u8>)) {
+fn quote(out: &mut Line, inside: impl FnOnce(&mut Line)) {
     out.push(b'"');
     inside(out);
     out.push(b'"');
@@ -177,13 +212,12 @@ fn quote(out: &mut Vec<u8>, inside: impl FnOnce(&mut Vec<u8>)) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line;
     use super::*;
     use crate::record::samples;
 
     fn text(record: impl Into<Record>) -> String {
-        let mut out = Vec::new();
-        line(&record.into(), Some(b"1:id"), &mut out);
-        String::from_utf8(out).unwrap()
+        line::text(|out| line(&record.into(), Some(b"1:id"), out))
     }
 
     #[test]
@@ -216,14 +250,13 @@ mod tests {
 
     #[test]
     fn an_event_has_the_manuals_parameters() {
-        let mut out = Vec::new();
-        line(&Box::new(samples::event()).into(), None, &mut out);
+        let line = line::text(|out| line(&Box::new(samples::event()).into(), None, out));
         let expected = concat!(
             r#"{"ts":1258531221.486539,"uid":"CSONE5v7pOyTCTQt","id.orig_h":"1.2.3.4","id.orig_p":1122,"id.resp_h":"5.6.7.8","#,
             r#""id.resp_p":3344,"event":"pm_request_dump","mappings":[{"program":100003,"version":2,"p":"2049/udp"}],"#,
             r#""port":"2049/udp","success":true}"#,
             "\n"
         );
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(line, expected);
     }
 }

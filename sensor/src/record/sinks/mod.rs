@@ -5,6 +5,7 @@ pub(crate) mod escape;
 mod eve;
 mod file;
 mod json;
+pub(crate) mod line;
 pub(crate) mod plain;
 mod reserve;
 mod tsv;
@@ -14,6 +15,7 @@ use std::path::Path;
 use community::CommunityIds;
 pub use file::{Existing, Rotation};
 use file::{Frame, LogFile};
+use line::Line;
 use reserve::Reserve;
 
 use super::{LogName, Record};
@@ -32,6 +34,8 @@ pub struct Sinks {
     /// While it is given up, the disk is full, and only notices are written.
     reserve: Reserve,
     tally: Tally,
+    /// Where each line is put together.
+    line: Line,
 }
 
 /// What became of the records, by log.
@@ -82,6 +86,7 @@ impl Sinks {
             events,
             reserve,
             tally: Tally::default(),
+            line: Line::default(),
         };
         if existing == Existing::Replace {
             sinks.every_file().for_each(LogFile::remove_old);
@@ -104,13 +109,13 @@ impl Sinks {
         if !self.reserve.is_given_up() {
             file.rotate_if_due(at);
         }
-        let kept = file.line(log, at, |out| {
-            let community_id = match log {
-                LogName::Event => None,
-                _ => record.conn_id().map(|id| self.community_ids.of(id)),
-            };
-            append(format, record, community_id, out);
-        });
+        let community_id = match log {
+            LogName::Event => None,
+            _ => record.conn_id().map(|id| self.community_ids.of(id)),
+        };
+        self.line.clear();
+        append(format, record, community_id, &mut self.line);
+        let kept = file.line(log, at, self.line.as_bytes());
         let is_due = file.is_due();
         let count = if kept { &mut self.tally.written } else { &mut self.tally.lost };
         count[log as usize] += 1;
@@ -199,7 +204,7 @@ impl Frame for Around {
     }
 }
 
-fn append(format: OutputFormat, record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
+fn append(format: OutputFormat, record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
     match format {
         OutputFormat::ZeekJson => json::line(record, community_id, out),
         OutputFormat::ZeekTsv => tsv::line(record, community_id, out),

@@ -1,7 +1,8 @@
 //! Zeek's tab-separated values: a header that names the columns and their types, a line for each record, a footer.
 
+use super::line::Line;
 use super::{escape, json, plain};
-use crate::record::{Column, LogName, Record, Value};
+use crate::record::{Column, LogName, Name, Record, Value};
 use crate::time::Timestamp;
 
 /// Appends the header of a log begun at `at`. The first line alone has a space: it is what says that the rest has tabs.
@@ -24,12 +25,12 @@ pub fn footer(at: Timestamp, out: &mut Vec<u8>) {
 }
 
 /// Appends the line of a record. Every log has a column for the Community ID: all may be about a connection.
-pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Vec<u8>) {
-    record.visit(&mut |_, shown| {
+pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
+    record.visit(&mut |_: Name, shown: Value<'_>| {
         value(&shown, out);
         out.push(b'\t');
     });
-    out.extend_from_slice(community_id.unwrap_or(b"-"));
+    out.put(community_id.unwrap_or(b"-"));
     out.push(b'\n');
 }
 
@@ -48,7 +49,7 @@ fn cell(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn value(value: &Value<'_>, out: &mut Vec<u8>) {
+fn value(value: &Value<'_>, out: &mut Line) {
     match value {
         Value::Unset => out.push(b'-'),
         Value::Time(moment) => plain::time(*moment, out),
@@ -59,7 +60,7 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Port(port) => plain::count(u64::from(*port), out),
         Value::PortOf(port, transport) => json::port_of(*port, transport.name(), out),
         Value::Addr(addr) => plain::addr(*addr, out),
-        Value::Uid(uid) => uid.append_to(out),
+        Value::Uid(uid) => uid.with_text(|text| out.put(text)),
         Value::Word(word) => escape::tsv(word.as_bytes(), out),
         Value::Text(text) => escape::tsv(text.as_bytes(), out),
         Value::Words(words) => set(words, |word, out| escape::tsv_member(word.as_bytes(), out), out),
@@ -67,9 +68,9 @@ fn value(value: &Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn set<T>(members: &[T], append: impl Fn(&T, &mut Vec<u8>), out: &mut Vec<u8>) {
+fn set<T>(members: &[T], append: impl Fn(&T, &mut Line), out: &mut Line) {
     if members.is_empty() {
-        out.extend_from_slice(b"(empty)");
+        out.put(b"(empty)");
     }
     for (number, member) in members.iter().enumerate() {
         if number > 0 {
@@ -81,6 +82,7 @@ fn set<T>(members: &[T], append: impl Fn(&T, &mut Vec<u8>), out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line;
     use super::*;
     use crate::record::samples;
 
@@ -108,7 +110,7 @@ mod tests {
 
     #[test]
     fn lines_have_as_many_cells_as_the_header() {
-        let conn = text(|out| line(&samples::conn().into(), Some(b"1:id"), out));
+        let conn = line::text(|out| line(&samples::conn().into(), Some(b"1:id"), out));
         let expected = "1258531221.486539\tCSONE5v7pOyTCTQt\t1.2.3.4\t1122\t5.6.7.8\t3344\tudp\t-\t1.000301\t56\t28\tSF\t\
             F\tT\t0\tDd\t1\t84\t1\t56\t-\t-\t1:id\n";
         assert_eq!(conn, expected);
@@ -116,16 +118,16 @@ mod tests {
         for record in records {
             let header = text(|out| header(record.log(), samples::AT, out));
             let fields = header.lines().find(|line| line.starts_with("#fields")).unwrap();
-            let line = text(|out| line(&record, None, out));
+            let line = line::text(|out| line(&record, None, out));
             assert_eq!(fields.matches('\t').count(), line.matches('\t').count() + 1, "{fields}\n{line}");
         }
     }
 
     #[test]
     fn sets_and_hostile_texts() {
-        let notice = text(|out| line(&samples::notice().into(), None, out));
+        let notice = line::text(|out| line(&samples::notice().into(), None, out));
         assert!(notice.contains("\tNOTICE_FILE,NOTICE_ALARM_ALWAYS\t3600.000000\t-\n"), "{notice}");
-        let portmap = text(|out| line(&samples::portmap().into(), None, out));
+        let portmap = line::text(|out| line(&samples::portmap().into(), None, out));
         assert!(portmap.contains("\tevil\\x1b\\xffhost\t"), "{portmap}");
     }
 }
