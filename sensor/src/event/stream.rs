@@ -47,6 +47,7 @@ impl<H: Handler> Handler for EventStream<H> {
         self.handler.tick();
     }
 
+    #[inline]
     fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate) {
         self.handler.settle(now, gate);
     }

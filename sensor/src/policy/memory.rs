@@ -72,28 +72,22 @@ impl<K: Hash + Eq, V> Memory<K, V> {
 
     /// Remembers, in place of what was remembered of `key` before. Returns what is there now.
     pub fn put(&mut self, now: Timestamp, key: K, value: V, keep: Duration) -> &mut V {
-        let slot = Slot { key, value, until: now + keep, used: false };
-        let at = match self.find(&slot.key) {
-            Some(at) => at,
-            None => self.make_room(now, &slot.key),
-        };
-        if at < self.slots.len() {
-            self.slots[at] = slot;
-        } else {
-            self.slots.push(slot);
-        }
-        &mut self.slots[at].value
+        let hash = self.keyed.of(&key);
+        let known = self.find_hashed(hash, &key);
+        self.set(now, (hash, known), Slot { key, value, until: now + keep, used: false })
     }
 
     /// What is remembered of `key`, or else `value`; from now on it is remembered for so long.
     pub fn renew(&mut self, now: Timestamp, key: K, keep: Duration, value: impl FnOnce() -> V) -> &mut V {
-        match self.find(&key).filter(|&at| self.slots[at].until > now) {
+        let hash = self.keyed.of(&key);
+        let known = self.find_hashed(hash, &key);
+        match known.filter(|&at| self.slots[at].until > now) {
             Some(at) => {
                 let slot = &mut self.slots[at];
                 (slot.until, slot.used) = (now + keep, true);
                 &mut slot.value
             }
-            None => self.put(now, key, value(), keep),
+            None => self.set(now, (hash, known), Slot { key, value: value(), until: now + keep, used: false }),
         }
     }
 
@@ -102,10 +96,20 @@ impl<K: Hash + Eq, V> Memory<K, V> {
         self.forgotten
     }
 
-    /// A place for a new key, which the index knows afterwards.
-    fn make_room(&mut self, now: Timestamp, key: &K) -> usize {
+    /// Puts an entry where its key is known to be, or where there is room for it.
+    fn set(&mut self, now: Timestamp, (hash, known): (u64, Option<usize>), slot: Slot<K, V>) -> &mut V {
+        let at = known.unwrap_or_else(|| self.make_room(now, hash));
+        if at < self.slots.len() {
+            self.slots[at] = slot;
+        } else {
+            self.slots.push(slot);
+        }
+        &mut self.slots[at].value
+    }
+
+    /// A place for a new key with this hash, which the index knows afterwards.
+    fn make_room(&mut self, now: Timestamp, hash: u64) -> usize {
         let at = if self.slots.len() < self.capacity { self.slots.len() } else { self.evict(now) };
-        let hash = self.hash(key);
         let (slots, keyed) = (&self.slots, &self.keyed);
         self.index.insert_unique(hash, at as u32, |&other| keyed.of(&slots[other as usize].key));
         at
@@ -131,12 +135,12 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     }
 
     fn find(&self, key: &K) -> Option<usize> {
-        let found = self.index.find(self.hash(key), |&at| self.slots[at as usize].key == *key)?;
-        Some(*found as usize)
+        self.find_hashed(self.keyed.of(key), key)
     }
 
-    fn hash(&self, key: &K) -> u64 {
-        self.keyed.of(key)
+    fn find_hashed(&self, hash: u64, key: &K) -> Option<usize> {
+        let found = self.index.find(hash, |&at| self.slots[at as usize].key == *key)?;
+        Some(*found as usize)
     }
 }
 
@@ -160,6 +164,7 @@ struct Gathered {
 }
 
 impl Hasher for Gathered {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         if self.len + bytes.len() > self.bytes.len() {
             self.sip.write(&self.bytes[..self.len]);

@@ -279,10 +279,13 @@ impl Handler for Policy {
         self.weird_between(now, hosts, name);
     }
 
+    #[inline]
     fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate) {
-        self.portmap.settle(self.now, gate, &self.stats);
-        self.ftp_data.settle(now, gate, &self.stats);
-        self.write_released_transfers();
+        if self.portmap.is_due(self.now) || self.ftp_data.is_due(now) {
+            self.portmap.settle(self.now, gate, &self.stats);
+            self.ftp_data.settle(now, gate, &self.stats);
+            self.write_released_transfers();
+        }
     }
 
     fn tick(&mut self) {

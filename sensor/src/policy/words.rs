@@ -7,6 +7,7 @@ use crate::config::PolicySets;
 use crate::flow::key::{FlowKey, Transport};
 use crate::flow::{Annotation, Conn};
 use crate::record::ProgramName;
+use crate::record::digits::{put_addr, put_number};
 use crate::text::Text;
 
 /// Writes the manual's texts; holds what they need.
@@ -38,14 +39,22 @@ impl Words<'_> {
     pub fn full_id_string(self, out: &mut Vec<u8>, conn: &Conn) {
         let (key, state) = (&conn.id.key, conn.state());
         let unanswered = matches!(state, "S0" | "S1" | "REJ");
-        put(out, format_args!("{} ", key.orig_h));
+        put_addr(out, key.orig_h);
+        out.push(b' ');
         if !unanswered {
             put_size(out, conn.orig.size);
         }
-        put(out, format_args!("{} {}/", symbol(state), key.resp_h));
+        out.extend_from_slice(symbol(state).as_bytes());
+        out.push(b' ');
+        put_addr(out, key.resp_h);
+        out.push(b'/');
         match self.sets.port_names.of(key.transport, key.resp_p) {
-            Some(name) => put(out, format_args!("{name}")),
-            None => put(out, format_args!("{}/{}", key.resp_p, key.transport.name())),
+            Some(name) => out.extend_from_slice(name.as_bytes()),
+            None => {
+                put_number(out, key.resp_p.into());
+                out.push(b'/');
+                out.extend_from_slice(key.transport.name().as_bytes());
+            }
         }
         if !unanswered {
             out.push(b' ');
@@ -71,25 +80,6 @@ impl Words<'_> {
 /// Appends what is formatted.
 pub fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {
     let _ = std::io::Write::write_fmt(out, what);
-}
-
-/// An address. Nearly every text has two: they are not worth the way through [`std::fmt`].
-fn put_addr(out: &mut Vec<u8>, addr: IpAddr) {
-    let IpAddr::V4(v4) = addr else { return put(out, format_args!("{addr}")) };
-    let [first, rest @ ..] = v4.octets();
-    put_number(out, first.into());
-    for octet in rest {
-        out.push(b'.');
-        put_number(out, octet.into());
-    }
-}
-
-/// A number in decimal digits.
-fn put_number(out: &mut Vec<u8>, number: u32) {
-    if number >= 10 {
-        put_number(out, number / 10);
-    }
-    out.push(b'0' + (number % 10) as u8);
 }
 
 /// A short text of our own, without a detour over the heap for what fits in place.
@@ -145,6 +135,9 @@ fn symbol(state: &str) -> &'static str {
 fn put_size(out: &mut Vec<u8>, size: u64) {
     match size {
         0 => out.extend_from_slice(b"?b "),
-        size => put(out, format_args!("{size}b ")),
+        size => {
+            put_number(out, size);
+            out.extend_from_slice(b"b ");
+        }
     }
 }

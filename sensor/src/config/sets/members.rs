@@ -209,14 +209,15 @@ impl<'de, V: RowRest> Deserialize<'de> for NetRows<V> {
 #[serde(from = "BTreeSet<String>")]
 pub struct Ids {
     lower: BTreeSet<Vec<u8>>,
-    /// Of the longest one.
-    length: usize,
+    /// By the first letter, in whatever case: which lengths there are, as bits. Most names that are asked about have none of them.
+    lengths: [u64; 32],
 }
 
 impl Ids {
     /// Whether the name is one of them.
     pub fn contains(&self, name: &[u8]) -> bool {
-        if name.len() > self.length {
+        let (letter, length) = shape(name);
+        if self.lengths.get(letter).is_none_or(|lengths| lengths & length == 0) {
             return false;
         }
         let mut lower = SmallVec::<[u8; 32]>::from_slice(name);
@@ -228,8 +229,18 @@ impl Ids {
 impl From<BTreeSet<String>> for Ids {
     fn from(names: BTreeSet<String>) -> Self {
         let lower = BTreeSet::from_iter(names.iter().map(|name| name.to_ascii_lowercase().into_bytes()));
-        Ids { length: lower.iter().map(Vec::len).max().unwrap_or(0), lower }
+        let mut lengths = [0; 32];
+        for (letter, length) in lower.iter().map(|name| shape(name)) {
+            lengths[letter] |= length;
+        }
+        Ids { lower, lengths }
     }
+}
+
+/// What a name shares with itself in any case: its first letter, and a bit for its length.
+fn shape(name: &[u8]) -> (usize, u64) {
+    let letter = name.first().map_or(0, |letter| letter & 31);
+    (letter.into(), 1 << name.len().min(63))
 }
 
 /// `set[port]`.

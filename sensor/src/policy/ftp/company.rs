@@ -17,6 +17,7 @@ impl ExpectedData {
         let sessions = self.sessions.entry(pair).or_default();
         *sessions += 1;
         if *sessions == 1 {
+            self.due = Timestamp::ZERO;
             self.met.push(([pair.0, pair.1], true));
         }
         let place = Place::From(pair.1);
@@ -36,6 +37,7 @@ impl ExpectedData {
         *sessions -= 1;
         if *sessions == 0 {
             self.sessions.remove(&pair);
+            self.due = Timestamp::ZERO;
             self.met.push(([pair.0, pair.1], false));
         }
         let place = Place::From(pair.1);

@@ -19,8 +19,6 @@ use crate::record::{ConnId, FtpRecord, Message};
 use crate::spare::{Lend, Lent, Spare};
 use crate::time::Timestamp;
 
-/// Commands that are answered over a data connection.
-pub(super) const TRANSFERS: [&[u8]; 7] = [b"RETR", b"STOR", b"STOU", b"APPE", b"LIST", b"NLST", b"MLSD"];
 /// Endpoints of one session that are expected at a time: a client uses one, and a pipelining one hardly more.
 const AT_A_TIME: usize = 4;
 
@@ -62,6 +60,11 @@ impl DataChannel {
     fn last(&self) -> Option<Place> {
         self.named.get().and_then(|named| named.0.last()).copied()
     }
+}
+
+/// Whether a command is answered over a data connection.
+pub(super) fn is_transfer(command: &[u8]) -> bool {
+    matches!(command, b"RETR" | b"STOR" | b"STOU" | b"APPE" | b"LIST" | b"NLST" | b"MLSD")
 }
 
 impl Policy {
@@ -193,9 +196,6 @@ impl Policy {
 
     /// Writes what waited for a data connection.
     pub(in crate::policy) fn write_released_transfers(&mut self) {
-        if self.ftp_data.released.is_empty() {
-            return;
-        }
         let outbox = &self.outbox;
         self.ftp_data.released().for_each(|(at, row)| outbox.push(Message::record(at, row)));
     }

@@ -58,6 +58,8 @@ pub struct ExpectedData {
     /// Hosts between which there are sessions since lately, or are none any more.
     pub(super) met: Vec<([IpAddr; 2], bool)>,
     pub(super) neighbours: Neighbours,
+    /// When there is something to settle; at once after a change.
+    pub(super) due: Timestamp,
     lifetime: Duration,
     mode: ExpectationMode,
     pub(super) most: Most,
@@ -86,6 +88,7 @@ impl ExpectedData {
             unwanted: Vec::new(),
             met: Vec::new(),
             neighbours: Neighbours::default(),
+            due: Timestamp::NEVER,
             lifetime: Duration::from_secs(limits.ftp_data_expected_seconds),
             mode: match (limits.ftp_data_payload_bytes, settings.capture.bypass.ftp_data) {
                 (0, true) => ExpectationMode::ControlOnly,
@@ -207,23 +210,14 @@ impl ExpectedData {
         self.give_up_if_unclaimed(place);
     }
 
-    /// Lets expire what has, and tells the capture filter. After every frame: mostly, there is nothing to do.
+    /// Whether there is anything to settle. Asked after every frame: mostly, there is not.
     #[inline]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due <= now || !self.released.is_empty() || !self.neighbours.are_quiet()
+    }
+
+    /// Lets expire what has, and tells the capture filter.
     pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
-        if !self.is_settled(now) {
-            self.settle_now(now, gate, stats);
-        }
-    }
-
-    #[inline]
-    fn is_settled(&self, now: Timestamp) -> bool {
-        let waits = |queue: &VecDeque<(Timestamp, Place)>| queue.front().is_none_or(|(until, _)| *until > now);
-        let told = self.met.is_empty() && self.unwanted.is_empty() && self.wanted.is_empty();
-        let bounded = self.waiting.len() <= self.most.in_all;
-        told && waits(&self.order) && waits(&self.waiting) && bounded && self.neighbours.are_quiet()
-    }
-
-    fn settle_now(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         self.hear(now);
         self.give_up_waiting(now);
         while let Some(&(until, place)) = self.order.front()
@@ -243,6 +237,8 @@ impl ExpectedData {
         let mode = self.mode;
         self.unwanted.drain(..).for_each(|place| gate.unexpect(place.expectation(mode)));
         self.wanted.drain(..).for_each(|place| gate.expect(place.expectation(mode)));
+        let fronts = [self.order.front(), self.waiting.front()].into_iter().flatten();
+        self.due = fronts.map(|(until, _)| *until).min().unwrap_or(Timestamp::NEVER);
     }
 
     /// The time has come at which a place may not be expected any more.
@@ -262,6 +258,7 @@ impl ExpectedData {
             (expected.open, expected.asked, expected.row) = (known.open, known.asked, known.row);
         } else {
             self.make_room(now, stats);
+            self.due = Timestamp::ZERO;
             self.order.push_back((now + self.lifetime, place));
         }
         self.places.insert(place, expected);
@@ -307,6 +304,7 @@ impl ExpectedData {
 
     fn give_up(&mut self, place: Place) {
         self.wanted.retain(|wanted| *wanted != place);
+        self.due = Timestamp::ZERO;
         self.unwanted.push(place);
         self.neighbours.tell(News::Over(place));
     }
@@ -316,6 +314,7 @@ impl ExpectedData {
             && !std::mem::replace(&mut known.asked, true)
         {
             self.unwanted.retain(|unwanted| *unwanted != place);
+            self.due = Timestamp::ZERO;
             self.wanted.push(place);
         }
     }

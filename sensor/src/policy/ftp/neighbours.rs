@@ -53,6 +53,7 @@ impl Neighbours {
     }
 
     /// Whether no other worker has told anything.
+    #[inline]
     pub fn are_quiet(&self) -> bool {
         self.own.as_ref().is_none_or(|own| own.is_empty())
     }

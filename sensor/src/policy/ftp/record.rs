@@ -6,9 +6,9 @@ use super::matching::INIT;
 use super::pending::Marks;
 use super::session::FtpSession;
 use crate::policy::notice::{About, More};
-use crate::policy::words::put;
 use crate::policy::{Note, Policy, Seen};
 use crate::record::FtpRecord;
+use crate::record::digits::put_number;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -158,7 +158,8 @@ pub(super) fn put_reply(out: &mut Vec<u8>, code: u32, msg: &[u8]) {
         530 => "denied",
         550 => "unavail",
         _ => {
-            put(out, format_args!("{code} "));
+            put_number(out, code.into());
+            out.push(b' ');
             out.extend_from_slice(msg);
             return;
         }

@@ -1,6 +1,6 @@
 //! The manual's `ftp_reply` handler: what became of each command, and the line that is written of it.
 
-use super::data::TRANSFERS;
+use super::data::is_transfer;
 use super::matching::{INIT, answered};
 use super::path;
 use super::pending::Marks;
@@ -11,8 +11,9 @@ use crate::analyzers::wire::ftp_addr::{FtpPort, parse_eftp_port, parse_ftp_epsv,
 use crate::config::PasswordOutput;
 use crate::policy::ids::Sensitivity;
 use crate::policy::password::HIDDEN;
-use crate::policy::words::{Words, put};
+use crate::policy::words::Words;
 use crate::policy::{Policy, Seen};
+use crate::record::digits::put_number;
 use crate::text::Text;
 
 /// The last line of a reply, and the command that it answers.
@@ -195,7 +196,7 @@ impl Policy {
             (None, b"EPRT") if reply.is_success() => active(parse_eftp_port(reply.arg.as_bytes())),
             _ => None,
         };
-        let (auth_success, transfers) = (reply.auth_success(), TRANSFERS.contains(&reply.name.as_bytes()));
+        let (auth_success, transfers) = (reply.auth_success(), is_transfer(reply.name.as_bytes()));
         let command = known.then_some((reply.name, reply.arg));
         let line = Line {
             command,
@@ -230,14 +231,16 @@ impl Policy {
         } else {
             let spontaneous = reply.spontaneous && reply.code != 421;
             out.extend_from_slice(if spontaneous { b"spontaneous response (" } else { b"response (" });
-            put(out, format_args!("{} ", reply.code));
+            put_number(out, reply.code.into());
+            out.push(b' ');
             out.extend_from_slice(msg);
             out.push(b')');
             return self.text(&self.scratch);
         }
         match to {
             Some(to) => {
-                put(out, format_args!("{} ", reply.code));
+                put_number(out, reply.code.into());
+                out.push(b' ');
                 Words { sets: &self.sets }.endpoint_id(out, to.h, seen.conn.id.key.transport, to.p);
             }
             None => put_reply(out, reply.code, msg),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::data::TRANSFERS;
+use super::data::is_transfer;
 use super::matching::Command;
 use super::pending::Marks;
 use super::record::put_request;
@@ -16,11 +16,9 @@ use crate::policy::ids::Sensitivity;
 use crate::policy::notice::More;
 use crate::policy::words::{put, text};
 use crate::policy::{Note, Policy, Seen};
+use crate::record::digits::put_addr;
 use crate::text::Text;
 
-/// Commands whose argument is a file or a directory.
-const FILE_COMMANDS: [&[u8]; 13] =
-    [b"APPE", b"CWD", b"DELE", b"MKD", b"RETR", b"RMD", b"RNFR", b"RNTO", b"STOR", b"STOU", b"SIZE", b"MDTM", b"REST"];
 /// What stands for a password in the session's log: the manual's word.
 const SUPPRESSED: &[u8] = b"<suppressed>";
 /// The text of commands that wait is not lengthened beyond this.
@@ -49,7 +47,7 @@ impl Policy {
             }
             b"PORT" => self.ftp_port(seen, session, "PORT", arg, parse_ftp_port(arg)),
             b"EPRT" => self.ftp_port(seen, session, "EPRT", arg, parse_eftp_port(arg)),
-            _ if FILE_COMMANDS.contains(&command) => {
+            _ if is_of_a_file(command) => {
                 marks |= self.ftp_file(session, arg);
                 if let Some(cut) = self.ftp_excessive_filename(seen, session, arg) {
                     marks |= Marks::LOG_IT;
@@ -58,7 +56,7 @@ impl Policy {
             }
             _ => {}
         }
-        if TRANSFERS.contains(&command) {
+        if is_transfer(command) {
             self.ftp_transfer_requested(seen, &mut session.data);
         }
         let named = std::str::from_utf8(command).ok().and_then(|name| self.sets.hot_cmds.0.get(name));
@@ -161,13 +159,16 @@ impl Policy {
     ) {
         let key = seen.conn.id.key;
         let (sign, side, own) = match directive {
-            "PORT" | "EPRT" => ('>', "originator", key.orig_h),
-            _ => ('<', "responder", key.resp_h),
+            "PORT" | "EPRT" => (&b"*> "[..], &b"originator"[..], key.orig_h),
+            _ => (&b"*< "[..], &b"responder"[..], key.resp_h),
         };
-        let text = text(
-            format_args!("*{sign} {directive} host {h} doesn't match {side} host {own}"),
-            self.settings.limits.text_bytes,
-        );
+        let out = &mut self.scratch;
+        out.clear();
+        [sign, directive.as_bytes(), b" host "].into_iter().for_each(|part| out.extend_from_slice(part));
+        put_addr(out, h);
+        [b" doesn't match ", side, b" host "].into_iter().for_each(|part| out.extend_from_slice(part));
+        put_addr(out, own);
+        let text = self.text(&self.scratch);
         let about = self.about_text(seen, text.as_bytes());
         let user = session.user.clone();
         let _ = self.notice_with(seen, Note::FTP_Bounce, about, |words, conn, out| {
@@ -306,6 +307,15 @@ impl Policy {
                 put_request(request, command, arg);
             }
         }
+    }
+}
+
+/// Whether a command's argument is a file or a directory.
+fn is_of_a_file(command: &[u8]) -> bool {
+    match command {
+        b"CWD" | b"MKD" | b"RMD" => true,
+        b"APPE" | b"DELE" | b"RETR" | b"RNFR" | b"RNTO" | b"STOR" | b"STOU" | b"SIZE" | b"MDTM" | b"REST" => true,
+        _ => false,
     }
 }
 

@@ -60,6 +60,7 @@ impl ExpectedData {
             return;
         };
         self.released.extend(known.row.replace((until, row)).map(|(_, earlier)| (now, earlier)));
+        self.due = Timestamp::ZERO;
         self.waiting.push_back((until, place));
     }
 

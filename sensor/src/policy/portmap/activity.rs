@@ -7,7 +7,7 @@ use crate::flow::key::Transport;
 use crate::flow::{Annotation, Conn};
 use crate::policy::hot::Moment;
 use crate::policy::notice::{About, Decision};
-use crate::policy::words::{Words, put, text};
+use crate::policy::words::{Words, text};
 use crate::policy::{Note, Policy, Seen};
 use crate::record::ProgramName;
 use crate::text::Text;
@@ -80,7 +80,7 @@ impl Policy {
         let decision = self.notice(seen, Note::SensitivePortmapperAccess, about, |words, conn, out| {
             out.extend_from_slice(b"rpc: ");
             words.id_string(out, &conn.id.key);
-            put(out, format_args!(" {tag}: "));
+            [b" ", tag.as_bytes(), b": "].into_iter().for_each(|part| out.extend_from_slice(part));
             Annotation::put_all(&conn.addl, out);
             // Where the annotations are cut, the call that the notice is about is still told.
             if let Some(call) = call.filter(|call| !conn.addl.contains(call)) {

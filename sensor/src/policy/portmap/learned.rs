@@ -51,6 +51,8 @@ pub(super) struct Learned {
     outstanding: VecDeque<(Timestamp, Expectation)>,
     wanted: Vec<Expectation>,
     unwanted: Vec<Expectation>,
+    /// When there is something to tell the capture filter; at once after a change.
+    due: Timestamp,
     lifetime: Duration,
     services_per_server: usize,
     per_server: usize,
@@ -91,6 +93,7 @@ impl Learned {
             outstanding: VecDeque::with_capacity(in_all),
             wanted: Vec::with_capacity(64),
             unwanted: Vec::with_capacity(64),
+            due: Timestamp::NEVER,
             lifetime: Duration::from_secs(limits.learned_service_seconds),
             services_per_server: limits.learned_services_per_server.max(1),
             per_server: limits.rpc_expectations_per_server,
@@ -145,6 +148,7 @@ impl Learned {
     /// Forgets a program that was unregistered.
     pub fn forget(&mut self, now: Timestamp, server: IpAddr, program: u32) {
         let Some(known) = self.servers.get(now, &server) else { return };
+        self.due = Timestamp::ZERO;
         for service in &mut known.services {
             service.programs.retain(|known| *known != program);
         }
@@ -192,20 +196,19 @@ impl Learned {
             stats.counters.expectations_evicted.inc();
             self.give_up(now, oldest);
         }
+        self.due = Timestamp::ZERO;
         self.outstanding.push_back((now + self.lifetime, expectation));
         self.wanted.push(expectation);
     }
 
-    /// Tells the capture filter. After every frame: mostly, there is nothing to tell.
+    /// Whether there is anything to settle. Asked after every frame: mostly, there is not.
     #[inline]
-    pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
-        let waits = self.outstanding.front().is_none_or(|(until, _)| *until > now);
-        if !(waits && self.wanted.is_empty() && self.unwanted.is_empty()) {
-            self.settle_now(now, gate, stats);
-        }
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due <= now
     }
 
-    fn settle_now(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
+    /// Takes back what has expired, and tells the capture filter.
+    pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         while let Some(&(until, expectation)) = self.outstanding.front()
             && until <= now
         {
@@ -218,6 +221,7 @@ impl Learned {
         stats.counters.expectations.add(self.wanted.len() as u64);
         self.unwanted.drain(..).for_each(|expectation| gate.unexpect(expectation));
         self.wanted.drain(..).for_each(|expectation| gate.expect(expectation));
+        self.due = self.outstanding.front().map_or(Timestamp::NEVER, |(until, _)| *until);
     }
 
     /// Entries that had to give way before they expired.

@@ -69,8 +69,13 @@ impl PortmapState {
         self.learned.is_control_only(now, endpoint)
     }
 
-    /// Tells the capture filter what has been learned since the last time, and what has expired.
+    /// Whether there is anything to settle.
     #[inline]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.learned.is_due(now)
+    }
+
+    /// Tells the capture filter what has been learned since the last time, and what has expired.
     pub fn settle(&mut self, now: Timestamp, gate: &mut dyn Gate, stats: &WorkerStats) {
         self.learned.settle(now, gate, stats);
     }
