@@ -3,6 +3,7 @@
 pub mod capture_file;
 pub mod compare;
 pub mod conversations;
+pub mod file_peer;
 pub mod generator;
 pub mod guesses;
 pub mod keystrokes;
@@ -14,6 +15,7 @@ pub mod load;
 pub mod lookups;
 pub mod machine;
 pub mod micro;
+pub mod program;
 pub mod refusals;
 pub mod report;
 pub mod result;

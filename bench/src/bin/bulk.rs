@@ -1,24 +1,24 @@
 //! What a large copy by SSH costs the sensor at 10 Gbit/s, with the bypass and without it: packets that the worker is given, processor time
 //! that it takes, and whether every frame is accounted for.
-//!
-//! `bulk [SECONDS]`, as root. Needs the kernel program: `cargo xtask build-ebpf`.
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
+use clap::Parser;
 use portreeve::config::Settings;
 use portreeve::engine;
 use portreeve::summary::{Stage, Summary};
 use portreeve_bench::generator::{Pace, Sent};
 use portreeve_bench::lab::{FAR, Lab, NEAR};
 use portreeve_bench::ssh_bulk::{SEGMENT, SshBulk, WIRE_BYTES};
-use portreeve_bench::threads;
+use portreeve_bench::{program, refusals, threads};
 use portreeve_tests::inject;
 
 #[global_allocator]
@@ -42,8 +42,21 @@ struct Measured {
     copied: u64,
 }
 
-fn main() -> Result<()> {
-    let seconds: u64 = std::env::args().nth(1).map_or(Ok(10), |word| word.parse())?;
+/// Measure what a large copy by SSH costs at 10 Gbit/s, with the bypass and without it
+#[derive(Parser)]
+#[command(name = "bulk", version)]
+struct Cli {
+    /// How long each of the two copies
+    #[arg(default_value_t = 10)]
+    seconds: u64,
+}
+
+fn main() -> ExitCode {
+    program::run(|cli: Cli| both(cli.seconds))
+}
+
+fn both(seconds: u64) -> Result<()> {
+    refusals::refuse_machine()?;
     let mut lab = Lab::veth()?;
     let bulk = SshBulk::new()?;
     println!(

@@ -15,7 +15,7 @@ use portreeve_bench::load::{Load, capture};
 use portreeve_bench::result::Report;
 use portreeve_bench::rung;
 use portreeve_bench::search::Effort;
-use portreeve_bench::{compare, machine, refusals, report, scenario};
+use portreeve_bench::{compare, machine, program, refusals, report, scenario};
 
 /// As the sensor itself has it.
 #[global_allocator]
@@ -46,6 +46,9 @@ struct Cli {
     /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
     #[arg(long, value_name = "COMMAND")]
     peer_command: Option<String>,
+    /// A setting of the sensor that is not the default
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Write the page, the table and the data here
     #[arg(long, value_name = "DIR", default_value = "target/bench/drop-rate")]
     out: PathBuf,
@@ -61,13 +64,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::run(|cli: Cli| run(&cli))
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -123,7 +120,7 @@ fn measure(cli: &Cli) -> Result<Report> {
     let (began, clock) = (Timestamp::now(), Instant::now());
     let machine = machine::describe(&lab, command());
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
-    let mut rungs = rung::ladder(cli.peer_command.as_deref())?;
+    let mut rungs = rung::ladder(cli.peer_command.as_deref(), &cli.set)?;
     let mut scenarios = Vec::new();
     for load in &loads {
         scenarios.push(climb(&mut lab, load, &mut rungs, effort)?);

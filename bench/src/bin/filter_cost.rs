@@ -1,17 +1,31 @@
 //! What the kernel program costs a frame that nobody wants, beside a program that only drops: the same live frames on the same veth,
 //! in turns, so that other load meets both.
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, ensure};
+use clap::Parser;
 use portreeve::config::Settings;
 use portreeve::kernel::{Kernel, Plan, Program};
 use portreeve_bench::lab;
 use portreeve_bench::live_frames::{LiveFrames, Run};
+use portreeve_bench::{program, refusals};
 use portreeve_ebpf::Counter;
 
 const FRAMES: u32 = 1 << 20;
 const TURNS: usize = 6;
 
-fn main() -> Result<()> {
+/// Measure what the kernel program costs a frame that nobody wants, beside a program that only drops
+#[derive(Parser)]
+#[command(name = "filter-cost", version)]
+struct Cli {}
+
+fn main() -> ExitCode {
+    program::run(|_: Cli| measure())
+}
+
+fn measure() -> Result<()> {
+    refusals::refuse_machine()?;
     lab::enter()?;
     let mut generator = LiveFrames::to(lab::NEAR)?;
     println!("{:18}{:>16}{:>16}{:>10}{:>14}", "frame of 64 bytes", "drop", "portreeve", "ratio", "wall ratio");

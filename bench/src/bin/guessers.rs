@@ -1,18 +1,19 @@
 //! Whether ten who guess passwords are found among a million sources that try one account each, and what memory those sources take.
-//!
-//! `guessers [SOURCES]`. Each run is a process of its own, so that what one has taken is not lent to the other.
+//! Each run is a process of its own, so that what one has taken is not lent to the other.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::{env, fs, thread};
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
+use clap::Parser;
 use nix::sys::stat::Mode;
 use portreeve::config::Settings;
 use portreeve::engine;
 use portreeve_bench::guesses::{self, GUESSERS};
+use portreeve_bench::program;
 use serde::{Deserialize, Serialize};
 
 #[global_allocator]
@@ -34,15 +35,28 @@ struct Found {
     forgotten: u64,
 }
 
-fn main() -> Result<()> {
-    let words = Vec::from_iter(env::args().skip(1));
-    if let [one, sources] = words.as_slice()
-        && one == "--one"
-    {
-        println!("{}", serde_json::to_string(&run(sources.parse()?)?)?);
-        return Ok(());
-    }
-    let sources = words.first().map_or(Ok(SOURCES), |word| word.parse())?;
+/// See whether ten who guess passwords are found among many sources that try one account each, and in what memory
+#[derive(Parser)]
+#[command(name = "guessers", version)]
+struct Cli {
+    /// How many sources
+    #[arg(default_value_t = SOURCES)]
+    sources: u32,
+    /// One run, in this process, whose outcome is printed as JSON
+    #[arg(long, hide = true)]
+    one: bool,
+}
+
+fn main() -> ExitCode {
+    program::run(|cli: Cli| if cli.one { one(cli.sources) } else { compare(cli.sources) })
+}
+
+fn one(sources: u32) -> Result<()> {
+    println!("{}", serde_json::to_string(&run(sources)?)?);
+    Ok(())
+}
+
+fn compare(sources: u32) -> Result<()> {
     println!(
         "{:>10}{:>12}{:>10}{:>12}{:>12}{:>12}{:>12}",
         "sources", "packets", "seconds", "MiB", "guessers", "others", "forgotten"
@@ -89,7 +103,7 @@ fn run(sources: u32) -> Result<Found> {
     ensure!(summary.ledger.unexplained() == 0 && summary.records_lost() == 0, "the ledger does not close:\n{summary}");
     let (guessers, others) = reported(&logs.join("notice.log"))?;
     Ok(Found {
-        resident: peak()?,
+        resident: portreeve::sys::peak_bytes(),
         packets: summary.packets,
         seconds: summary.seconds,
         guessers,
@@ -117,11 +131,4 @@ fn reported(log: &Path) -> Result<(u32, u64)> {
         }
     }
     Ok((guessers.iter().map(|found| u32::from(*found)).sum(), others))
-}
-
-/// The most memory that this process has had, in bytes.
-fn peak() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }

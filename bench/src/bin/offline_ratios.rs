@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
+use clap::Parser;
 use portreeve::analyzers::Service;
 use portreeve::capture::plan::Plan;
 use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Losses, Source, Wait, pcap};
@@ -23,7 +25,7 @@ use portreeve::policy::Policy;
 use portreeve::stats::WorkerStats;
 use portreeve::time::Timestamp;
 use portreeve::worker::Worker;
-use portreeve_bench::{keystrokes, threads};
+use portreeve_bench::{keystrokes, program, threads};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -31,8 +33,20 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const KEYS: u32 = 1_000_000;
 const TURNS: usize = 3;
 
-fn main() -> Result<()> {
-    let captures = Vec::from_iter(std::env::args_os().skip(1).map(PathBuf::from));
+/// Measure a replay in full beside one whose connections have no analyzer, and two workers beside one
+#[derive(Parser)]
+#[command(name = "offline-ratios", version)]
+struct Cli {
+    /// Captures to replay; without any, people who type
+    #[arg(value_name = "FILE")]
+    captures: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    program::run(|cli: Cli| run(&cli.captures))
+}
+
+fn run(captures: &[PathBuf]) -> Result<()> {
     if !captures.is_empty() {
         return captures.iter().try_for_each(|capture| compare(capture));
     }

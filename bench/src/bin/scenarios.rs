@@ -1,15 +1,20 @@
-//! What is promised beyond drop rates, measured on a veth pair: ratios in one run, in turns, and what an attack does. `scenarios [NAME]...`.
+//! What is promised beyond drop rates, measured on a veth pair: ratios in one run, in turns, and what an attack does.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use portreeve::sys::resident_bytes;
+use anyhow::{Context, Error, Result, bail};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use portreeve::config::Settings;
+use portreeve::sys::{peak_bytes, resident_bytes};
 use portreeve_bench::generator::Pace;
 use portreeve_bench::lab::Lab;
 use portreeve_bench::load::Load;
 use portreeve_bench::result::{Figure, Trial};
 use portreeve_bench::rung::{BareXsk, NullSensor, Rung, Sensor, XdpDrop};
 use portreeve_bench::scenario::{self, IMIX_10GBE};
+use portreeve_bench::{program, refusals};
 
 /// As the sensor itself has it: the records cross from one thread to another.
 #[global_allocator]
@@ -42,11 +47,21 @@ const ALL: [Measurement; 10] = [
     ("workers", workers),
 ];
 
-fn main() -> Result<()> {
-    let names: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != name)) {
-        bail!("there is no {unknown}; there are {}", ALL.map(|(name, _)| name).join(", "));
-    }
+/// Measure what is promised beside drop rates: costs in turns with what they are compared to, latency, floods and storms
+#[derive(Parser)]
+#[command(name = "scenarios", version)]
+struct Cli {
+    /// Which; left out, all of them
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(ALL.map(|(name, _)| name)))]
+    names: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    program::run(|cli: Cli| run(&cli.names))
+}
+
+fn run(names: &[String]) -> Result<()> {
+    refusals::refuse_machine()?;
     for (name, measure) in ALL.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|one| one == name)) {
         // Each in a thread of its own: a network namespace belongs to a thread.
         let outcome = std::thread::scope(|scope| scope.spawn(measure).join());
@@ -57,16 +72,16 @@ fn main() -> Result<()> {
 
 /// The whole filter beside a program that only drops, with nothing that is wanted.
 fn filter() -> Result<()> {
-    let [bare, ours] = in_turns("unwanted", Pace::FlatOut, [&mut XdpDrop, &mut NullSensor])?;
+    let [bare, ours] = in_turns("unwanted", Pace::FlatOut, [&mut XdpDrop, &mut NullSensor::with(&[])?])?;
     ratio("filter: XDP_DROP / full program, CPU per frame", &bare, &ours, 0.90);
     Ok(())
 }
 
 /// The way to a worker beside the barest loop that takes frames.
 fn transport() -> Result<()> {
-    let [bare, ours] = in_turns("wanted", GENTLE, [&mut BareXsk, &mut NullSensor])?;
+    let [bare, ours] = in_turns("wanted", GENTLE, [&mut BareXsk, &mut NullSensor::with(&[])?])?;
     ratio("transport: bare AF_XDP loop / null analyzers, CPU per frame", &bare, &ours, 0.92);
-    let [bare, ours] = in_turns("wanted", Pace::FlatOut, [&mut BareXsk, &mut NullSensor])?;
+    let [bare, ours] = in_turns("wanted", Pace::FlatOut, [&mut BareXsk, &mut NullSensor::with(&[])?])?;
     let rate = |trials: &[Trial]| Figure::median(trials.iter().map(Trial::received_rate).collect());
     let (bare, ours) = (rate(&bare).context("no trials")?.value, rate(&ours).context("no trials")?.value);
     println!(
@@ -80,7 +95,7 @@ fn transport() -> Result<()> {
 
 /// The same analyzers behind AF_PACKET.
 fn af_packet() -> Result<()> {
-    let (mut packet, mut ours) = (Sensor::by_af_packet()?, Sensor::full()?);
+    let (mut packet, mut ours) = (Sensor::by_af_packet(&[])?, Sensor::full(&[])?);
     let [packet, ours] = in_turns("conversations", GENTLE, [&mut packet, &mut ours])?;
     ratio("AF_PACKET / AF_XDP, same analyzers, CPU per frame", &packet, &ours, 2.0);
     Ok(())
@@ -90,7 +105,7 @@ fn af_packet() -> Result<()> {
 fn imix() -> Result<()> {
     let mut lab = Lab::veth()?;
     let load = load("imix")?;
-    let trial = Sensor::full()?.trial(&mut lab, &load, Pace::PerSecond(IMIX_10GBE), Duration::from_secs(60))?;
+    let trial = Sensor::full(&[])?.trial(&mut lab, &load, Pace::PerSecond(IMIX_10GBE), Duration::from_secs(60))?;
     println!(
         "imix: {:.2} of 3.34 million a second could be offered for {:.0} s; lost {} of {} ({:?}), unexplained {} (must: 0 lost)",
         trial.offered_rate() / 1e6,
@@ -106,8 +121,9 @@ fn imix() -> Result<()> {
 /// From intended send times to a worker, at half of what it can take.
 fn latency() -> Result<()> {
     let (mut lab, load) = (Lab::veth()?, load("wanted")?);
-    let most = NullSensor.trial(&mut lab, &load, Pace::FlatOut, SHORT)?.received_rate();
-    let trial = NullSensor.trial(&mut lab, &load, Pace::PerSecond(most / 2.0), 5 * SHORT)?;
+    let mut null = NullSensor::with(&[])?;
+    let most = null.trial(&mut lab, &load, Pace::FlatOut, SHORT)?.received_rate();
+    let trial = null.trial(&mut lab, &load, Pace::PerSecond(most / 2.0), 5 * SHORT)?;
     let latency = trial.latency.as_ref().context("no frame was stamped")?;
     let at = |percentile| latency.at(percentile).unwrap_or(0) as f64 / 1e3;
     println!(
@@ -128,7 +144,7 @@ fn alert_storm() -> Result<()> {
     let mut trials = [Vec::new(), Vec::new()];
     let (mut notices, mut lost) = (0, 0);
     for turn in 0..TURNS * 2 {
-        let mut sensor = Sensor::full()?;
+        let mut sensor = Sensor::full(&[])?;
         trials[turn % 2].push(sensor.trial(&mut lab, &loads[turn % 2], GENTLE, SHORT)?);
         let summary = sensor.summary.context("no summary")?;
         notices += summary.notices.get(NOTICE).copied().unwrap_or(0);
@@ -143,14 +159,13 @@ fn alert_storm() -> Result<()> {
 /// Ten times as many half-open connections as the table holds, and lookups among them, of which each is to be found.
 fn syn_flood() -> Result<()> {
     let load = load("syn-flood")?;
-    let mut resident = Vec::new();
+    let sets = [format!("limits.connections={TABLE}")];
     for times in [1, TIMES] {
         let mut lab = Lab::veth()?;
-        let mut sensor = Sensor::with("sensor", "", &[&format!("limits.connections={TABLE}")])?;
+        let mut sensor = Sensor::with("sensor", "", &sets)?;
         let seconds = f64::from(TABLE * times) * 1.05 / 200_000.0;
         let pace = Pace::PerSecond(200_000.0);
         let trial = sensor.trial(&mut lab, &load, pace, Duration::from_secs_f64(seconds))?;
-        resident.push(resident_bytes() as f64);
         let summary = sensor.summary.context("no summary")?;
         let attacks = trial.offered / load.steps.len() as u64;
         let found = summary.notices.get(NOTICE).copied().unwrap_or(0);
@@ -165,13 +180,21 @@ fn syn_flood() -> Result<()> {
             resident_bytes() as f64 / 1e6,
         );
     }
-    println!("  memory at {TIMES} times the table / at once: {:.3} (must: at most 1.05)", resident[1] / resident[0]);
+    let settings = Settings::load(None, &sets).map_err(Error::new)?;
+    let rings = u64::from(settings.capture.ring_depth) * 2048;
+    let tables = settings.limits.worker_bytes(&settings.output) + settings.limits.collector_bytes();
+    let (most, bound) = (peak_bytes() as f64 / 1e6, (tables as u64 + rings) as f64 / 1e6);
+    println!(
+        "  memory of the whole process at most {most:.0} MB; these limits promise at most {bound:.0} MB (worker, collector, frames): ratio {:.2} \
+         (must: at most 1.05)",
+        most / bound
+    );
     Ok(())
 }
 
 /// What policy has finished with stays in the kernel.
 fn bulk() -> Result<()> {
-    let mut sensor = Sensor::full()?;
+    let mut sensor = Sensor::full(&[])?;
     let trial = sensor.trial(&mut Lab::veth()?, &load("bulk")?, Pace::PerSecond(100_000.0), 3 * SHORT)?;
     let summary = sensor.summary.context("no summary")?;
     println!(
@@ -189,7 +212,7 @@ fn bulk() -> Result<()> {
 /// One pair of hosts, fragments, and conversations: the books must close.
 fn hostile() -> Result<()> {
     for name in ["heavy-pair", "fragments", "conversations-10"] {
-        let trial = Sensor::full()?.trial(&mut Lab::veth()?, &load(name)?, GENTLE, 2 * SHORT)?;
+        let trial = Sensor::full(&[])?.trial(&mut Lab::veth()?, &load(name)?, GENTLE, 2 * SHORT)?;
         let (lost, unexplained) = (trial.offered - trial.received, trial.unexplained);
         println!("{name}: offered {}, lost {lost} ({:?}), unexplained {unexplained}", trial.offered, trial.lost);
     }
@@ -199,7 +222,7 @@ fn hostile() -> Result<()> {
 /// Two workers, on one queue and on two.
 fn workers() -> Result<()> {
     for queues in [1, 2] {
-        let mut sensor = Sensor::with("sensor", "", &["workers=2"])?;
+        let mut sensor = Sensor::with("sensor", "", &["workers=2".to_owned()])?;
         let trial = sensor.trial(&mut Lab::veth_with(queues)?, &load("conversations")?, GENTLE, 2 * SHORT)?;
         let summary = sensor.summary.context("no summary")?;
         println!(

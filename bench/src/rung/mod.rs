@@ -43,14 +43,15 @@ pub trait Rung {
     fn trial(&mut self, lab: &mut Lab, load: &Load, pace: Pace, lasting: Duration) -> Result<Trial>;
 }
 
-/// All rungs that this machine has, the cheapest first; and the user's own, by its command, if there is one.
+/// All rungs that this machine has, the cheapest first; and the user's own, by its command, if there is one. `sets` are settings of the
+/// sensor that are not the default.
 ///
 /// # Errors
 /// The sensor's settings are not understood.
-pub fn ladder(peer_command: Option<&str>) -> Result<Vec<Box<dyn Rung>>> {
-    let sensor = Box::new(Sensor::full()?);
-    let mut rungs: Vec<Box<dyn Rung>> = vec![Box::new(XdpDrop), Box::new(BareXsk), Box::new(NullSensor), sensor];
-    rungs.push(Box::new(Sensor::by_af_packet()?));
+pub fn ladder(peer_command: Option<&str>, sets: &[String]) -> Result<Vec<Box<dyn Rung>>> {
+    let mut rungs: Vec<Box<dyn Rung>> = vec![Box::new(XdpDrop), Box::new(BareXsk), Box::new(NullSensor::with(sets)?)];
+    rungs.push(Box::new(Sensor::full(sets)?));
+    rungs.push(Box::new(Sensor::by_af_packet(sets)?));
     rungs.extend(tcpdump().map(|peer| Box::new(peer) as Box<dyn Rung>));
     rungs
         .extend(peer_command.map(|command| Box::new(Peer::new("peer", "the given command", command)) as Box<dyn Rung>));

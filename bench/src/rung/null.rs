@@ -29,7 +29,19 @@ const WORKER: &str = "null-worker";
 
 /// This sensor without what makes it one: frames are filtered and brought to workers, who count them.
 #[derive(Debug)]
-pub struct NullSensor;
+pub struct NullSensor {
+    settings: Settings,
+}
+
+impl NullSensor {
+    /// With these settings, as `key=value`, beside the defaults.
+    ///
+    /// # Errors
+    /// A setting is not understood.
+    pub fn with(sets: &[String]) -> Result<Self> {
+        Ok(NullSensor { settings: Settings::load(None, sets).map_err(Error::new)? })
+    }
+}
 
 impl Rung for NullSensor {
     fn name(&self) -> &'static str {
@@ -41,7 +53,7 @@ impl Rung for NullSensor {
     }
 
     fn trial(&mut self, lab: &mut Lab, load: &Load, pace: Pace, lasting: Duration) -> Result<Trial> {
-        let capture = Capture::start(lab)?;
+        let capture = Capture::start(lab, &self.settings)?;
         measure(lab, load, pace, lasting, capture)
     }
 }
@@ -60,10 +72,9 @@ struct Counted {
 }
 
 impl Capture {
-    fn start(lab: &Lab) -> Result<Self> {
+    fn start(lab: &Lab, settings: &Settings) -> Result<Self> {
         let interface = Interface::find(&lab.far).map_err(Error::new)?;
-        let settings = Settings::default();
-        let plan = Plan::new(&settings, interface.queues, 1).map_err(Error::new)?;
+        let plan = Plan::new(settings, interface.queues, 1).map_err(Error::new)?;
         let mut kernel = Kernel::load(&plan).map_err(Error::new)?;
         let grid =
             afxdp::open(&interface, &settings.capture, vec![Box::new(HostFilter::new(&plan))]).map_err(Error::new)?;

@@ -43,31 +43,30 @@ pub struct Sensor {
 }
 
 impl Sensor {
-    /// As it runs by default.
+    /// As it runs by default, but for these settings.
     ///
     /// # Errors
     /// A setting is not understood.
-    pub fn full() -> Result<Self> {
+    pub fn full(sets: &[String]) -> Result<Self> {
         let what = "this sensor in full: every analyzer, policy, and records that are counted instead of written";
-        Self::with("sensor", what, &[])
+        Self::with("sensor", what, sets)
     }
 
     /// The same analyzers, behind AF_PACKET with its ring of blocks.
     ///
     /// # Errors
     /// A setting is not understood.
-    pub fn by_af_packet() -> Result<Self> {
+    pub fn by_af_packet(sets: &[String]) -> Result<Self> {
         let what = "the same analyzers behind AF_PACKET (TPACKET_V3)";
-        Self::with("af-packet", what, &["capture.source=\"af_packet\""])
+        Self::with("af-packet", what, &[sets, &["capture.source=\"af_packet\"".to_owned()]].concat())
     }
 
     /// With other settings, as `key=value`.
     ///
     /// # Errors
     /// A setting is not understood.
-    pub fn with(name: &'static str, what: &'static str, sets: &[&str]) -> Result<Self> {
-        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-        let mut settings = Settings::load(None, &sets).map_err(Error::new)?;
+    pub fn with(name: &'static str, what: &'static str, sets: &[String]) -> Result<Self> {
+        let mut settings = Settings::load(None, sets).map_err(Error::new)?;
         if settings.workers == 0 {
             settings.workers = 1;
         }

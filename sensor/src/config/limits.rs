@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{ENTRY_BYTES, Tally};
+use super::OutputSettings;
+use crate::flow::budget::CONNECTION_BYTES;
+use crate::flow::pool;
+use crate::policy::{ENTRY_BYTES, EXPECTED_BYTES, SERVICE_BYTES, Tally};
+use crate::record::{FtpRecord, Mapping, Message};
+use crate::text;
+
+/// What lies beside a connection: its slots in index, wheel and free list, its history, the labels that outgrow it.
+const BESIDE_CONNECTION: usize = 40 + 64 + 256;
+/// A datagram's largest payload, rounded up to a power of two.
+const DATAGRAM: usize = 65_536;
 
 /// The bounds. Sizes are per worker unless they say otherwise.
 ///
@@ -182,6 +192,29 @@ impl Limits {
         Duration::from_secs(self.rpc_timeout_seconds)
     }
 
+    /// The most bytes that one worker keeps because of what remote hosts do.
+    pub fn worker_bytes(&self, output: &OutputSettings) -> usize {
+        self.worker_parts(output).iter().sum()
+    }
+
+    /// Of them, those of connections, of what they keep back, of unused buffers, of fragments, of policy, and of records for the collector.
+    fn worker_parts(&self, output: &OutputSettings) -> [usize; 6] {
+        let connections = self.connections * (CONNECTION_BYTES + BESIDE_CONNECTION);
+        let unused = pool::KEPT * pool::LARGEST_KEPT + text::KEPT * text::LARGEST_KEPT;
+        let fragments =
+            self.fragmented_datagrams * (DATAGRAM + 2 * self.fragments_per_datagram * size_of::<(usize, usize)>());
+        // Weirds have three memories, notices one, hosts and pairs of them six.
+        let entries =
+            3 * self.weirds_remembered + self.notices_remembered + 6 * self.policy_hosts + self.learned_servers;
+        let services = self.learned_servers * self.learned_services_per_server * SERVICE_BYTES;
+        // A transfer's record waits for its data connection.
+        let transfer = EXPECTED_BYTES + size_of::<FtpRecord>() + 3 * self.text_bytes;
+        // No record has both a long list and more than three long texts.
+        let record = size_of::<Message>() + self.dump_mappings * size_of::<Mapping>() + 3 * self.text_bytes;
+        let policy = entries * ENTRY_BYTES + services + self.ftp_data_expected * transfer;
+        [connections, self.buffered_bytes, unused, fragments, policy, output.queue * record]
+    }
+
     /// The most bytes that the collector keeps because of what remote hosts do.
     pub fn collector_bytes(&self) -> usize {
         // Accounts and scans are counted each by itself; three detectors remember notices, two of them hosts.
@@ -194,39 +227,12 @@ impl Limits {
 mod tests {
     use super::*;
     use crate::config::OutputSettings;
-    use crate::flow::budget::CONNECTION_BYTES;
-    use crate::flow::pool;
-    use crate::policy::{EXPECTED_BYTES, SERVICE_BYTES};
-    use crate::record::{FtpRecord, Mapping, Message};
-    use crate::text;
 
     const MIB: usize = 1 << 20;
 
-    /// What lies beside a connection: its slots in index, wheel and free list, its history, the labels that outgrow it.
-    const BESIDE_CONNECTION: usize = 40 + 64 + 256;
-    /// A datagram's largest payload, rounded up to a power of two.
-    const DATAGRAM: usize = 65_536;
-
-    fn per_worker(limits: &Limits, output: &OutputSettings) -> [usize; 6] {
-        let connections = limits.connections * (CONNECTION_BYTES + BESIDE_CONNECTION);
-        let unused = pool::KEPT * pool::LARGEST_KEPT + text::KEPT * text::LARGEST_KEPT;
-        let fragments =
-            limits.fragmented_datagrams * (DATAGRAM + 2 * limits.fragments_per_datagram * size_of::<(usize, usize)>());
-        // Weirds have three memories, notices one, hosts and pairs of them six.
-        let entries =
-            3 * limits.weirds_remembered + limits.notices_remembered + 6 * limits.policy_hosts + limits.learned_servers;
-        let services = limits.learned_servers * limits.learned_services_per_server * SERVICE_BYTES;
-        // A transfer's record waits for its data connection.
-        let transfer = EXPECTED_BYTES + size_of::<FtpRecord>() + 3 * limits.text_bytes;
-        // No record has both a long list and more than three long texts.
-        let record = size_of::<Message>() + limits.dump_mappings * size_of::<Mapping>() + 3 * limits.text_bytes;
-        let policy = entries * ENTRY_BYTES + services + limits.ftp_data_expected * transfer;
-        [connections, limits.buffered_bytes, unused, fragments, policy, output.queue * record].map(|bytes| bytes / MIB)
-    }
-
     #[test]
     fn the_sum_of_the_bounds_is_what_the_documentation_says() {
-        let parts = per_worker(&Limits::default(), &OutputSettings::default());
+        let parts = Limits::default().worker_parts(&OutputSettings::default()).map(|bytes| bytes / MIB);
         assert_eq!((parts, parts.iter().sum::<usize>()), ([410, 256, 18, 68, 192, 411], 1355));
     }
 

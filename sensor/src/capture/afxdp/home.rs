@@ -118,7 +118,9 @@ impl Home {
         unsafe { self.umem.data(desc) }.contents()
     }
 
-    /// What the XDP program wrote in front of a frame that the caller has taken; told once.
+    /// What the XDP program wrote in front of a frame that the caller has taken. Where it wrote nothing, this may be the block of the frame
+    /// that lay here before: such a one is older than what came since. Nothing is written here that would forbid it: the kernel would have
+    /// to fetch the line back from this processor with the next frame.
     pub(super) fn metadata(&self, desc: &FrameDesc) -> Option<Metadata> {
         if desc.addr() % self.frame_size < Metadata::SIZE {
             return None;
@@ -126,11 +128,7 @@ impl Home {
         let block = self.bytes(desc).as_ptr().wrapping_sub(Metadata::SIZE);
         // SAFETY: the frame begins at least `SIZE` bytes before its data, so the block lies in the same frame, which is the caller's
         // alone.
-        let metadata = Metadata::read(unsafe { slice::from_raw_parts(block, Metadata::SIZE) })?;
-        // A frame without a block of its own must not inherit the one of the frame that lay here before.
-        // SAFETY: as above; UMEM memory is mapped writable, and no reference to these bytes is alive any more.
-        unsafe { block.cast_mut().cast::<u32>().write_unaligned(0) };
-        Some(metadata)
+        Metadata::read(unsafe { slice::from_raw_parts(block, Metadata::SIZE) })
     }
 
     /// Gives frames back to the kernel, as many as there is room for; the rest stays in `held`.

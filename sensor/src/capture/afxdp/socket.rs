@@ -20,6 +20,8 @@ pub(super) struct Socket {
     taken: Vec<Taken>,
     /// Which of `taken` comes next.
     next: usize,
+    /// The latest time in the metadata of a frame: those of a queue come in their order, and what is older is no frame's any more.
+    newest: u64,
     /// Shown, and to be given back.
     held: Vec<FrameDesc>,
     queues: Queues,
@@ -80,6 +82,7 @@ impl Socket {
             batch: vec![FrameDesc::default(); batch].into_boxed_slice(),
             taken: Vec::with_capacity(batch),
             next: 0,
+            newest: 0,
             held: Vec::with_capacity(home.frames()),
             queues,
             home,
@@ -129,7 +132,8 @@ impl Socket {
         self.next = 0;
         let count = self.home.take(&mut self.queues.rx, &mut self.batch);
         for desc in self.batch.iter().take(count) {
-            let metadata = self.home.metadata(desc);
+            let metadata = self.home.metadata(desc).filter(|metadata| metadata.ktime >= self.newest);
+            self.newest = metadata.map_or(self.newest, |metadata| metadata.ktime);
             // A frame may have come since the clock was read; but a time far in the future would never be due.
             let seen_at = metadata.map_or(now, |metadata| metadata.ktime).min(now.saturating_add(SETTLE));
             self.taken.push(Taken { desc: *desc, seen_at, hash: metadata.map(|metadata| metadata.hash) });
