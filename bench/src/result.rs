@@ -101,7 +101,8 @@ pub struct Loss {
 pub struct Cpu {
     /// Of the core that sends, per frame offered. On veth the kernel's receiving side runs there, the XDP program included.
     pub generator: f64,
-    /// Of the cores that receive in user space, together, per frame offered. None: there is no such side.
+    /// Of the cores that receive in user space, together, per frame offered, without what they spun for frames that had not come. None:
+    /// there is no such side.
     pub workers: Option<f64>,
 }
 

@@ -36,6 +36,36 @@ pub fn classify<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Deci
 /// between ports that nobody watches. `None` for every other frame; [`examine`] would decide the same.
 #[inline(always)]
 pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option<Decision> {
+    let (packet, transport) = plain(frame)?;
+    let from = tables.interest(transport, packet.ports[0]);
+    let to = tables.interest(transport, packet.ports[1]);
+    if from.watched | from.expected | to.watched | to.expected {
+        return None;
+    }
+    if matches!(transport, Transport::Tcp) && is_control(frame, &packet) && has_company(tables) {
+        return None;
+    }
+    Some(Decision { packet, counter: Counter::NoMatch, hash: 0 })
+}
+
+/// The decision about nearly all frames that are wanted, on a short way: a plain packet, between ports of which one is watched, of a
+/// connection that is certainly not bypassed. `None` for every other frame; [`examine`] would decide the same.
+#[inline(always)]
+pub fn recognize<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option<Decision> {
+    let (packet, transport) = plain(frame)?;
+    let from = tables.interest(transport, packet.ports[0]);
+    let to = tables.interest(transport, packet.ports[1]);
+    if !(from.watched | to.watched) {
+        return None;
+    }
+    let [source, destination] = parse::ipv4_addresses(frame, packet.l3)?;
+    let hash = pair_hash(tables.seed(), source, destination);
+    (!tables.may_bypass(hash)).then_some(Decision { packet, counter: Counter::Port, hash })
+}
+
+/// Untagged IPv4 without options, TCP or UDP, in one piece.
+#[inline(always)]
+fn plain<B: Bytes + ?Sized>(frame: &B) -> Option<(Packet, Transport)> {
     let &[_, _, _, _, _, _, _, _, _, _, _, _, k0, k1, first, _, l0, l1, i0, i1, f0, f1, _, protocol, ref rest @ ..] =
         frame.part::<38>(0)?;
     let &[_, _, _, _, _, _, _, _, _, _, s0, s1, d0, d1] = rest;
@@ -60,15 +90,7 @@ pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option
         datagram: u32::from_be_bytes([0, protocol, i0, i1]),
         ports: [u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1])],
     };
-    let from = tables.interest(transport, packet.ports[0]);
-    let to = tables.interest(transport, packet.ports[1]);
-    if from.watched | from.expected | to.watched | to.expected {
-        return None;
-    }
-    if matches!(transport, Transport::Tcp) && is_control(frame, &packet) && has_company(tables) {
-        return None;
-    }
-    Some(Decision { packet, counter: Counter::NoMatch, hash: 0 })
+    Some((packet, transport))
 }
 
 /// The decision about any frame, header by header.

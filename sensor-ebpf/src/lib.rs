@@ -31,7 +31,7 @@ pub mod tables;
 
 pub use address::{Address, pair_hash, shard_of};
 pub use bypass::{BypassReason, Bypassed, Traffic};
-pub use classify::{Decision, classify, examine, glance};
+pub use classify::{Decision, classify, examine, glance, recognize};
 pub use counters::{Counter, Counts, Outcome};
 pub use metadata::Metadata;
 pub use options::{Options, Rules};

@@ -35,6 +35,9 @@ impl Template {
     /// Flag: is sent as it is.
     pub const FIXED: u32 = 1 << 4;
 
+    /// Flag: keeps its ports and its client's address, but for the second byte of it, which is what changes.
+    pub const SHIFTED: u32 = 1 << 5;
+
     /// What stands before a stamp.
     pub const STAMP_MAGIC: [u8; 8] = *b"PRVstamp";
 
@@ -229,6 +232,10 @@ pub fn patch(head: &mut [u8; Template::HEAD], template: &Template, slot: u8, cli
     if template.is(Template::FIXED) {
         return;
     }
+    if template.is(Template::SHIFTED) {
+        let at = if template.is(Template::ANSWER) { 31 } else { 27 };
+        return shift(head, at, client.host as u8);
+    }
     if template.is(Template::ANSWER) {
         patch_at::<30, 36>(head, slot, client);
     } else {
@@ -250,6 +257,20 @@ fn patch_at<const ADDRESS: usize, const PORT: usize>(head: &mut [u8; Template::H
         add_to_checksum::<UDP_CHECKSUM>(head, address + client.port as u32);
     } else {
         add_to_checksum::<TCP_CHECKSUM>(head, address + client.port as u32);
+    }
+}
+
+/// Changes the low byte of a word of an address.
+#[inline(always)]
+fn shift(head: &mut [u8; Template::HEAD], at: usize, by: u8) {
+    let old = head[at];
+    head[at] = old ^ by;
+    let growth = 0xffff + head[at] as u32 - old as u32;
+    add_to_checksum::<IP_CHECKSUM>(head, growth);
+    if head[PROTOCOL] == 17 {
+        add_to_checksum::<UDP_CHECKSUM>(head, growth);
+    } else {
+        add_to_checksum::<TCP_CHECKSUM>(head, growth);
     }
 }
 

@@ -6,7 +6,7 @@ use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use portreeve_ebpf::{Counter, Decision, Metadata, Rules, examine, glance, shard_of};
+use portreeve_ebpf::{Counter, Decision, Metadata, Rules, examine, glance, recognize, shard_of};
 
 use crate::frame::Frame;
 use crate::maps::{Maps, XSKS, count, now, rules, workers};
@@ -38,6 +38,11 @@ fn examined(context: *mut xdp_md) -> u32 {
     let context = XdpContext::new(context);
     // SAFETY: the context that the program was given; the frame is not used after the metadata is added.
     let frame = unsafe { frame(&context) };
+    if !cfg!(feature = "trace")
+        && let Some(decision) = recognize(&frame, &mut Maps)
+    {
+        return deliver(&context, &decision);
+    }
     let decision = examine(&frame, &mut Maps);
     #[cfg(feature = "trace")]
     crate::trace::keep(&decision, context.data_end() - context.data());
@@ -45,8 +50,14 @@ fn examined(context: *mut xdp_md) -> u32 {
         count(XDP, decision.counter);
         return leftover();
     }
-    stamp(&context, &decision);
-    match XSKS.redirect(socket(&context, decision.hash), u64::from(leftover())) {
+    deliver(&context, &decision)
+}
+
+/// To the worker's socket, with what was found in front.
+#[inline(always)]
+fn deliver(context: &XdpContext, decision: &Decision) -> u32 {
+    stamp(context, decision);
+    match XSKS.redirect(socket(context, decision.hash), u64::from(leftover())) {
         Ok(action) => {
             count(XDP, decision.counter);
             action

@@ -99,6 +99,8 @@ counters! {
         clock_nanos,
         /// Frames that belonged to another shard: steering is broken if this is not 0.
         wrong_shard,
+        /// Nanoseconds in which the worker looked for frames that had not come: the rest of its processor time is work. Up to a second old.
+        spun_nanos,
         /// Connections opened.
         connections_opened,
         /// Connections that gave way to newer ones because the table was full.

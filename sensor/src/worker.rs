@@ -59,6 +59,7 @@ impl<S: Source, H: Handler> Worker<S, H> {
 
     fn count_losses(&self) {
         self.stats.counters.frames_lost.set(self.source.losses().total());
+        self.stats.counters.spun_nanos.set(u64::try_from(self.source.spun().as_nanos()).unwrap_or(u64::MAX));
     }
 
     fn tick(&mut self) {

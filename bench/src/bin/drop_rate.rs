@@ -43,6 +43,9 @@ struct Cli {
     /// Send through an AF_XDP socket, where the driver takes no redirected frames
     #[arg(long, requires = "interface")]
     transmit: bool,
+    /// Only these rungs, the sensor's alone for instance; can be given several times
+    #[arg(long, value_name = "NAME")]
+    rung: Vec<String>,
     /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped
     #[arg(long, value_name = "COMMAND")]
     peer_command: Option<String>,
@@ -121,6 +124,13 @@ fn measure(cli: &Cli) -> Result<Report> {
     let machine = machine::describe(&lab, command());
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
     let mut rungs = rung::ladder(cli.peer_command.as_deref(), &cli.set)?;
+    if let Some(unknown) = cli.rung.iter().find(|name| rungs.iter().all(|rung| rung.name() != *name)) {
+        bail!(
+            "there is no rung {unknown}; there are {}",
+            Vec::from_iter(rungs.iter().map(|rung| rung.name())).join(", ")
+        );
+    }
+    rungs.retain(|rung| cli.rung.is_empty() || cli.rung.iter().any(|name| name == rung.name()));
     let mut scenarios = Vec::new();
     for load in &loads {
         scenarios.push(climb(&mut lab, load, &mut rungs, effort)?);

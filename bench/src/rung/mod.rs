@@ -76,6 +76,8 @@ struct Received {
     lost: Vec<Loss>,
     /// Those for which its own ledger cannot account.
     unexplained: u64,
+    /// How long its workers have looked for frames that had not come: no cost of the frames that came.
+    spun: Duration,
     /// How long they took.
     latency: Option<Latency>,
 }
@@ -88,6 +90,7 @@ fn measure<R: Receiver>(lab: &mut Lab, load: &Load, pace: Pace, lasting: Duratio
     let workers = receiver.cpu().zip(cpu).map(|(after, before)| after.saturating_sub(before));
     let after = lab.wire()?;
     let received = receiver.stop(&sent)?;
+    let workers = workers.map(|time| time.saturating_sub(received.spun));
     let arrived = after.arrived - wire.arrived;
     let mut lost = vec![
         Loss { stage: "wire_full".into(), frames: after.dropped - wire.dropped },

@@ -140,6 +140,7 @@ impl Receiver for Capture {
         ];
         Ok(Received {
             seen: Some(counters.iter().sum()),
+            spun: counted.iter().map(|worker| worker.source.spun()).sum(),
             unexplained: sum(Outcome::Redirected).abs_diff(delivered + losses.total()),
             lost: lost.map(|(stage, frames)| Loss { stage: stage.into(), frames }).into(),
             latency: counted.first().and_then(|worker| worker.delays.until("worker")),

@@ -153,6 +153,7 @@ impl Receiver for Running<'_> {
             seen: Some(first.entered),
             lost: lost.collect(),
             unexplained: ledger.unexplained(),
+            spun: Duration::from_nanos(ended.summary.counters.get("spun_nanos").copied().unwrap_or(0)),
             latency: None,
         };
         *self.summary = Some(ended.summary);

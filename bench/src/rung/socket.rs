@@ -49,7 +49,15 @@ impl Rung for BareXsk {
 struct Loop {
     attached: Attached,
     stop: Arc<AtomicBool>,
-    worker: JoinHandle<(BareSocket, u64, Delays)>,
+    worker: JoinHandle<Taken>,
+}
+
+/// What the loop has taken, and how long it looked for frames that had not come.
+struct Taken {
+    socket: BareSocket,
+    frames: u64,
+    delays: Delays,
+    spun: Duration,
 }
 
 impl Loop {
@@ -66,20 +74,26 @@ impl Loop {
     }
 }
 
-fn take(mut socket: BareSocket, stop: &AtomicBool) -> (BareSocket, u64, Delays) {
+fn take(mut socket: BareSocket, stop: &AtomicBool) -> Taken {
     // Without a CPU of its own it runs wherever there is one.
     let _ = sys::pin_to_cpu(0);
     let (mut frames, mut delays, mut busy) = (0, Delays::default(), Instant::now());
+    let (mut spun, mut waited) = (Duration::ZERO, Duration::ZERO);
     loop {
         let stopping = stop.load(Ordering::Relaxed);
         let taken = socket.drain(|frame| delays.see(frame));
         frames += taken as u64;
-        if taken > 0 {
-            busy = Instant::now();
-        } else if stopping {
-            return (socket, frames, delays);
-        } else if busy.elapsed() > SPIN {
-            socket.wait(NAP_MILLIS);
+        if taken == 0 && stopping {
+            return Taken { socket, frames, delays, spun };
+        }
+        if taken == 0 {
+            waited = busy.elapsed().min(SPIN);
+        }
+        if taken > 0 || waited == SPIN {
+            spun += std::mem::take(&mut waited);
+            if taken == 0 {
+                socket.wait(NAP_MILLIS);
+            }
             busy = Instant::now();
         }
     }
@@ -93,11 +107,12 @@ impl Receiver for Loop {
     fn stop(self, _: &Sent) -> Result<Received> {
         drop(self.attached);
         self.stop.store(true, Ordering::Relaxed);
-        let (socket, frames, delays) = self.worker.join().map_err(|_| anyhow!("the loop has panicked"))?;
+        let Taken { socket, frames, delays, spun } =
+            self.worker.join().map_err(|_| anyhow!("the loop has panicked"))?;
         let losses = socket.losses()?;
         let lost: Vec<Loss> =
             losses.iter().map(|(stage, frames)| Loss { stage: (*stage).to_owned(), frames: *frames }).collect();
         let seen = frames + lost.iter().map(|loss| loss.frames).sum::<u64>();
-        Ok(Received { seen: Some(seen), lost, latency: delays.until("worker"), ..Received::default() })
+        Ok(Received { seen: Some(seen), lost, spun, latency: delays.until("worker"), ..Received::default() })
     }
 }

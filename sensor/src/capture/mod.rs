@@ -63,6 +63,11 @@ pub trait Source {
     /// Nothing more is wanted. A live source is drained of what its rings still hold; a replay ends at once.
     fn stop(&mut self) {}
 
+    /// How long [`Source::wait`] has looked for frames on the processor before it slept: time that was spent, but not needed.
+    fn spun(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What became of the frames that never reached `on_frame`, since the start.
     fn losses(&self) -> Losses;
 

@@ -126,6 +126,8 @@ pub struct AfXdp {
     batch: usize,
     clock: Clock,
     spin: Duration,
+    /// Nanoseconds spent so, in all.
+    spun: u64,
     polled: Vec<libc::pollfd>,
     watch: Watch,
     ended: Option<String>,
@@ -146,6 +148,7 @@ impl AfXdp {
             batch: settings.batch.clamp(1, 4096) as usize,
             clock: Clock::start(),
             spin: Duration::from_micros(settings.spin_micros),
+            spun: 0,
             polled: Vec::new(),
             watch: Watch::new(interface)?,
             ended: None,
@@ -236,15 +239,19 @@ impl Source for AfXdp {
         }
         self.refill();
         let spin = self.spin.min(limit);
-        let spin_until = monotonic_nanos().saturating_add(u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX));
-        loop {
-            if self.has_frames() {
-                return Wait::Ready;
-            }
-            if monotonic_nanos() >= spin_until {
-                break;
-            }
+        let began = monotonic_nanos();
+        let until = began.saturating_add(u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX));
+        let mut now = began;
+        let mut ready = self.has_frames();
+        while !ready && now < until {
             std::hint::spin_loop();
+            now = monotonic_nanos();
+            ready = self.has_frames();
+        }
+        // What is beyond was not spun: meanwhile, others had this processor.
+        self.spun = self.spun.saturating_add(now.min(until).saturating_sub(began));
+        if ready {
+            return Wait::Ready;
         }
         let rest = limit.saturating_sub(spin);
         let rest = if self.frames_held() > 0 { rest.min(HELD_PAUSE) } else { rest };
@@ -271,6 +278,10 @@ impl Source for AfXdp {
 
     fn why_ended(&self) -> Option<&str> {
         self.ended.as_deref()
+    }
+
+    fn spun(&self) -> Duration {
+        Duration::from_nanos(self.spun)
     }
 
     fn gate(&mut self) -> &mut dyn Gate {
