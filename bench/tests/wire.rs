@@ -28,8 +28,9 @@ fn lab() -> Option<Lab> {
 fn every_rung_accounts_for_every_frame_even_when_it_is_overrun() {
     let Some(mut lab) = lab() else { return };
     let load = scenario::load("imix").expect("it is one of them");
-    let packet = Sensor::by_af_packet().expect("settings");
-    let rungs: [Box<dyn Rung>; 4] = [Box::new(XdpDrop), Box::new(BareXsk), Box::new(NullSensor), Box::new(packet)];
+    let packet = Sensor::by_af_packet(&[]).expect("settings");
+    let rungs: [Box<dyn Rung>; 4] =
+        [Box::new(XdpDrop), Box::new(BareXsk), Box::new(NullSensor::with(&[]).expect("settings")), Box::new(packet)];
     for mut rung in rungs {
         for pace in [Pace::FlatOut, GENTLE] {
             let trial = rung.trial(&mut lab, &load, pace, LASTING).expect("a trial");
@@ -45,7 +46,7 @@ fn every_rung_accounts_for_every_frame_even_when_it_is_overrun() {
 fn the_sensor_understands_what_is_said_in_live_frames() {
     let Some(mut lab) = lab() else { return };
     let load = scenario::load("conversations").expect("it is one of them");
-    let mut sensor = Sensor::full().expect("settings");
+    let mut sensor = Sensor::full(&[]).expect("settings");
     let trial = sensor.trial(&mut lab, &load, GENTLE, 4 * LASTING).expect("a trial");
     assert_eq!(trial.unexplained, 0, "{trial:?}");
     let rounds = trial.offered / load.steps.len() as u64;
@@ -66,7 +67,7 @@ fn af_xdp_sends_the_same_load() {
     let mut lab = lab.with(Box::new(Transmit::on(NEAR).expect("a socket")));
     let load = scenario::load("wanted").expect("it is one of them");
     for pace in [Pace::FlatOut, GENTLE] {
-        let trial = NullSensor.trial(&mut lab, &load, pace, LASTING).expect("a trial");
+        let trial = NullSensor::with(&[]).expect("settings").trial(&mut lab, &load, pace, LASTING).expect("a trial");
         assert!(trial.offered >= 64, "{trial:?}");
         assert_eq!(trial.unexplained, 0, "{trial:?}");
         let latency = trial.latency.expect("every frame is stamped");

@@ -1,11 +1,12 @@
 //! Writes the captures that a build guided by profiles is trained with: what a sensor sees most.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
 use portreeve_bench::lookups::Flows;
-use portreeve_bench::{conversations, keystrokes, lookups};
+use portreeve_bench::{conversations, keystrokes, lookups, program};
 
 /// Packets, keys and lookups: so that each capture keeps the sensor busy for about a second.
 const CONVERSATIONS: u32 = 1_000_000;
@@ -20,8 +21,11 @@ struct Args {
     folder: PathBuf,
 }
 
-fn main() -> Result<()> {
-    let Args { folder } = Args::parse();
+fn main() -> ExitCode {
+    program::run(|Args { folder }| write(&folder))
+}
+
+fn write(folder: &Path) -> Result<()> {
     conversations::write(&folder.join("conversations.pcap"), CONVERSATIONS)?;
     keystrokes::write(&folder.join("keystrokes.pcap"), KEYS)?;
     lookups::write(&folder.join("lookups.pcap"), LOOKUPS, Flows::EverNew)?;
