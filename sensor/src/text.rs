@@ -1,5 +1,6 @@
 //! Hostile text: bytes from the wire that go into a record.
 
+use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ const IN_PLACE: usize = 37;
 const LEAST: usize = 128;
 /// Buffers that a worker keeps while nobody needs them; more are freed.
 pub const KEPT: usize = 1024;
+/// So many of them beside the queue through which the others come back.
+const OWN_KEPT: usize = 64;
 /// A buffer that has grown beyond this is freed, not kept.
 pub const LARGEST_KEPT: usize = 2048;
 
@@ -26,13 +29,21 @@ enum Bytes {
 
 /// A worker's buffers for what is too long to be kept in place. A text gives its buffer back when it is dropped, by whatever thread: so
 /// the texts of records cost no allocation, although it is the collector that is done with them.
+#[derive(Default, Debug)]
+pub struct Buffers {
+    home: Home,
+    /// Those that the worker has given back itself: to take one of them costs nothing that threads have in common.
+    own: RefCell<Vec<Vec<u8>>>,
+}
+
+/// Where the buffers of a worker's texts come back to, from whatever thread.
 #[derive(Clone, Debug)]
-pub struct Buffers(Arc<ArrayQueue<Vec<u8>>>);
+struct Home(Arc<ArrayQueue<Vec<u8>>>);
 
 /// A buffer that goes home when it is dropped, if it has one.
 struct Lent {
     bytes: Vec<u8>,
-    home: Option<Buffers>,
+    home: Option<Home>,
 }
 
 const _: () = assert!(size_of::<Option<Text>>() == 40, "a record has up to eight");
@@ -43,7 +54,7 @@ impl Text {
         Text::within(bytes, limit, None)
     }
 
-    fn within(bytes: &[u8], limit: usize, home: Option<&Buffers>) -> Self {
+    fn within(bytes: &[u8], limit: usize, home: Option<&Home>) -> Self {
         let kept = bytes.get(..limit).unwrap_or(bytes);
         let truncated = kept.len() < bytes.len();
         let mut short = [0; IN_PLACE];
@@ -87,14 +98,15 @@ impl Text {
 impl Buffers {
     /// A text like [`Text::new`]'s, in one of these buffers if it needs one.
     pub fn text(&self, bytes: &[u8], limit: usize) -> Text {
-        Text::within(bytes, limit, Some(self))
+        Text::within(bytes, limit, Some(&self.home))
     }
 
     /// Makes room for so many bytes more, in another buffer if need be.
     pub fn grow(&self, buffer: &mut Vec<u8>, more: usize) {
         let needed = buffer.len().saturating_add(more);
         if needed > buffer.capacity() {
-            let mut larger = self.take(needed);
+            let own = self.own.borrow_mut().pop();
+            let mut larger = own.map_or_else(|| self.home.take(needed), |own| emptied(own, needed));
             larger.extend_from_slice(buffer);
             self.give_back(buffer);
             *buffer = larger;
@@ -103,6 +115,17 @@ impl Buffers {
 
     /// Takes a buffer back, and leaves an empty one that owns nothing.
     pub fn give_back(&self, buffer: &mut Vec<u8>) {
+        let mut own = self.own.borrow_mut();
+        if own.len() < OWN_KEPT && (1..=LARGEST_KEPT).contains(&buffer.capacity()) {
+            own.push(std::mem::take(buffer));
+        } else {
+            self.home.give_back(buffer);
+        }
+    }
+}
+
+impl Home {
+    fn give_back(&self, buffer: &mut Vec<u8>) {
         let buffer = std::mem::take(buffer);
         if (1..=LARGEST_KEPT).contains(&buffer.capacity()) {
             let _ = self.0.push(buffer);
@@ -111,23 +134,27 @@ impl Buffers {
 
     /// An empty buffer with room for so many bytes.
     fn take(&self, room: usize) -> Vec<u8> {
-        let mut buffer = self.0.pop().unwrap_or_default();
-        buffer.clear();
-        if buffer.capacity() < room {
-            buffer.reserve_exact(room.next_power_of_two().max(LEAST));
-        }
-        buffer
+        emptied(self.0.pop().unwrap_or_default(), room)
     }
 }
 
-impl Default for Buffers {
+impl Default for Home {
     fn default() -> Self {
-        Buffers(Arc::new(ArrayQueue::new(KEPT)))
+        Home(Arc::new(ArrayQueue::new(KEPT - OWN_KEPT)))
     }
+}
+
+/// The same buffer, empty and with room for so many bytes.
+fn emptied(mut buffer: Vec<u8>, room: usize) -> Vec<u8> {
+    buffer.clear();
+    if buffer.capacity() < room {
+        buffer.reserve_exact(room.next_power_of_two().max(LEAST));
+    }
+    buffer
 }
 
 impl Lent {
-    fn new(bytes: &[u8], home: Option<&Buffers>) -> Self {
+    fn new(bytes: &[u8], home: Option<&Home>) -> Self {
         let Some(home) = home else { return Lent { bytes: bytes.to_vec(), home: None } };
         let mut buffer = home.take(bytes.len());
         buffer.extend_from_slice(bytes);
@@ -219,19 +246,24 @@ mod tests {
     fn a_buffer_comes_back_from_whatever_thread_drops_its_text() {
         let buffers = Buffers::default();
         let (text, large) = (buffers.text(&[b'x'; 50], 100), buffers.text(&[b'x'; LARGEST_KEPT + 1], usize::MAX));
-        assert_eq!(buffers.0.len(), 0);
+        assert_eq!(buffers.home.0.len(), 0);
         std::thread::spawn(move || drop((text.clone(), text, large))).join().unwrap();
-        assert_eq!(buffers.0.len(), 2, "of the text and its copy; what is too large is freed");
+        assert_eq!(buffers.home.0.len(), 2, "of the text and its copy; what is too large is freed");
         let mut buffer = Vec::new();
         buffers.grow(&mut buffer, LEAST);
         buffer.extend_from_slice(&[b'y'; LEAST]);
         buffers.grow(&mut buffer, 1);
         assert_eq!(
-            (buffer.len(), buffer.capacity(), buffers.0.len()),
-            (LEAST, 2 * LEAST, 1),
+            (buffer.len(), buffer.capacity(), buffers.home.0.len(), buffers.own.borrow().len()),
+            (LEAST, 2 * LEAST, 0, 1),
             "it moved to a larger one"
         );
         buffers.give_back(&mut buffer);
-        assert_eq!((buffer.capacity(), buffers.0.len()), (0, 2));
+        assert_eq!((buffer.capacity(), buffers.own.borrow().len()), (0, 2));
+        for _ in 0..KEPT {
+            buffers.give_back(&mut vec![0]);
+        }
+        let kept = (buffers.own.borrow().len(), buffers.home.0.len());
+        assert_eq!(kept, (OWN_KEPT, KEPT - OWN_KEPT), "no more than are kept in all");
     }
 }

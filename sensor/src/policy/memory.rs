@@ -163,6 +163,20 @@ struct Gathered {
     len: usize,
 }
 
+impl Gathered {
+    /// Takes in a number, which is moved in place if there is room for it.
+    #[inline]
+    fn array<const N: usize>(&mut self, bytes: [u8; N]) {
+        match self.bytes.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut()) {
+            Some(place) => {
+                *place = bytes;
+                self.len += N;
+            }
+            None => self.write(&bytes),
+        }
+    }
+}
+
 impl Hasher for Gathered {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
@@ -177,6 +191,21 @@ impl Hasher for Gathered {
             }
             None => self.sip.write(bytes),
         }
+    }
+
+    #[inline]
+    fn write_u8(&mut self, number: u8) {
+        self.array([number]);
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.array(number.to_ne_bytes());
+    }
+
+    #[inline]
+    fn write_usize(&mut self, number: usize) {
+        self.array(number.to_ne_bytes());
     }
 
     fn finish(&self) -> u64 {

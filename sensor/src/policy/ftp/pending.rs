@@ -47,8 +47,8 @@ impl Pending {
         let name = name.get(..usize::from(u8::MAX)).unwrap_or(name);
         let arg = arg.get(..usize::from(u16::MAX)).unwrap_or(arg);
         buffers.grow(&mut self.bytes, HEADER + name.len() + arg.len());
-        self.bytes.extend_from_slice(&[marks, name.len() as u8]);
-        self.bytes.extend_from_slice(&(arg.len() as u16).to_be_bytes());
+        let [high, low] = (arg.len() as u16).to_be_bytes();
+        self.bytes.extend_from_slice(&[marks, name.len() as u8, high, low]);
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(arg);
     }

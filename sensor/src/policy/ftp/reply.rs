@@ -146,6 +146,9 @@ impl Policy {
     }
 
     fn ftp_track_directory(&mut self, session: &mut FtpSession, reply: &Reply) {
+        if !matches!(reply.code, 200 | 250 | 257) {
+            return;
+        }
         let limit = self.settings.limits.text_bytes;
         let cwd = &mut self.scratch;
         cwd.clear();

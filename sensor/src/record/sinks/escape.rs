@@ -65,8 +65,12 @@ fn tsv_chars(bytes: &[u8], also: char, out: &mut Line) {
 
 /// Whether all bytes are printable ASCII without quotes and backslashes; most texts are, and eight bytes are looked at together.
 fn are_plain(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().all(|word| is_plain_word(u64::from_le_bytes(*word))) && rest.iter().all(|byte| is_plain(*byte))
+    let word = |word: &[u8; 8]| is_plain_word(u64::from_le_bytes(*word));
+    // The last eight are looked at together, those of them that were seen already once more.
+    match bytes.last_chunk::<8>() {
+        Some(last) => bytes.as_chunks::<8>().0.iter().all(word) && word(last),
+        None => bytes.iter().all(|byte| is_plain(*byte)),
+    }
 }
 
 /// The same of eight bytes: a byte's highest bit is set where it is not plain, and nowhere else in a word of plain ones.
