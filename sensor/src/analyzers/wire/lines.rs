@@ -6,6 +6,10 @@ use smallvec::SmallVec;
 
 use crate::analyzers::Context;
 
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+mod tests;
+
 /// The byte that begins a command of the Network Virtual Terminal.
 pub const IAC: u8 = 255;
 /// The least that [`crate::analyzers::Analyzer::PDU_MAX`] may be for whoever reads lines.
@@ -16,6 +20,8 @@ const LEFT_MAX: usize = 1024;
 const SHORT: usize = 40;
 /// Up to this length it needs nothing on the heap.
 const INLINE: usize = 16;
+/// So many bytes are looked at together, in one register.
+const BLOCK: usize = 16;
 /// What a buffer has room for at first.
 const BUFFER: usize = 64;
 /// Buffers that a worker keeps for reuse.
@@ -96,6 +102,9 @@ impl Lines {
         if std::mem::take(&mut self.shown) {
             self.release();
         }
+        if self.types(rest, form) {
+            return None;
+        }
         loop {
             if !self.skips && self.length(&[], form) >= form.limit {
                 return Some(self.cut(rest, form));
@@ -106,7 +115,7 @@ impl Lines {
             }
             let seen = usize::from(self.seen);
             let fresh = rest.get(seen..).unwrap_or_default();
-            let end = fresh.iter().position(|&byte| form.stops_at(byte)).map(|at| seen.saturating_add(at));
+            let end = form.stop_in(fresh).map(|at| seen.saturating_add(at));
             let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
             if !self.skips && self.length(text, form) >= form.limit {
                 return Some(self.cut(rest, form));
@@ -195,6 +204,20 @@ impl Lines {
     /// Bytes on the heap.
     pub fn held(&self) -> usize {
         if self.kept.spilled() { self.kept.capacity() } else { 0 }
+    }
+
+    /// A key, or a few: the next bytes of a line that needs nothing on the heap. Whether all of `rest` was used up as that; it is what
+    /// people at terminals send and are shown, and most packets of a session are of it.
+    fn types(&mut self, rest: &mut &[u8], form: &Form) -> bool {
+        let length = self.kept.len().saturating_add(rest.len());
+        let fits = length <= INLINE && length < form.limit && !self.skips && !self.after_cr && self.seen == 0;
+        if !fits || form.stop_in(rest).is_some() {
+            return false;
+        }
+        for &byte in std::mem::take(rest) {
+            self.kept.push(byte);
+        }
+        true
     }
 
     fn swallow(&mut self, rest: &mut &[u8], form: &Form) {
@@ -296,13 +319,16 @@ impl Form {
         Form { ending, limit: cx.limits.nvt_line_bytes.max(1), commands, room: cx.room() }
     }
 
-    fn stops_at(&self, byte: u8) -> bool {
-        match byte {
-            b'\n' | 0 => true,
-            b'\r' => self.ending == Ending::CrOrLf,
-            IAC => self.commands,
-            _ => false,
-        }
+    /// Where the next byte is that is not of a line's text.
+    fn stop_in(&self, text: &[u8]) -> Option<usize> {
+        let cr = if self.ending == Ending::CrOrLf { b'\r' } else { b'\n' };
+        let command = if self.commands { IAC } else { 0 };
+        let stops = |byte: u8| (byte == b'\n') | (byte == 0) | (byte == cr) | (byte == command);
+        let blocks = text.as_chunks::<BLOCK>().0.iter();
+        let clear = blocks.take_while(|block| !block.iter().fold(false, |any, &byte| any | stops(byte))).count();
+        let clear = clear.saturating_mul(BLOCK);
+        let at = text.get(clear..)?.iter().position(|&byte| stops(byte))?;
+        Some(clear.saturating_add(at))
     }
 }
 

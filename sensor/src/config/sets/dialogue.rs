@@ -8,6 +8,8 @@ use super::{Ends, Patterns, PolicySets};
 /// prompt for a password are asked about.
 #[derive(Clone, Default, Debug)]
 pub struct DialogueSets {
+    /// All that decides about a user, prompts among it: most lines have none of it.
+    telling: Patterns,
     prompts: Ends,
     direct_prompts: Patterns,
     headings: Patterns,
@@ -25,7 +27,17 @@ pub struct DialogueSets {
 impl DialogueSets {
     /// The sets with the user's changes.
     pub fn new(sets: &PolicySets) -> Self {
+        let telling = [
+            &sets.login_prompts,
+            &sets.direct_login_prompts,
+            &sets.login_failure_msgs,
+            &sets.login_success_msgs,
+            &sets.router_prompts,
+            &sets.login_timeouts,
+            &sets.skip_authentication,
+        ];
         DialogueSets {
+            telling: Patterns::union(&telling.map(Patterns::sources).concat()),
             prompts: Ends::new(&[&sets.login_prompts, &sets.direct_login_prompts]),
             direct_prompts: sets.direct_login_prompts.clone(),
             headings: sets.login_headings.clone(),
@@ -45,6 +57,12 @@ impl DialogueSets {
     pub fn none() -> &'static Self {
         static NONE: LazyLock<DialogueSets> = LazyLock::new(DialogueSets::default);
         &NONE
+    }
+
+    /// Whether `text` is a prompt, a failure, a success, a timeout, or says that nobody needs to log in: any of what the questions below
+    /// are about, but for shells and passwords.
+    pub fn tells(&self, text: &[u8]) -> bool {
+        self.telling.is_match(text)
     }
 
     /// Where the first prompt ends in `text`, if it is one and no failure message.
@@ -108,7 +126,8 @@ impl DialogueSets {
 
     /// Whether a client that says `text` pretends to be a server.
     pub fn is_ploy(&self, text: &[u8]) -> bool {
-        self.prompt(text).is_some() || self.is_failure(text) || self.is_success(text) || self.is_skip(text)
+        self.tells(text)
+            && (self.prompt(text).is_some() || self.is_failure(text) || self.is_success(text) || self.is_skip(text))
     }
 }
 
@@ -140,5 +159,25 @@ impl Clone for Compiled {
 impl PartialEq for Compiled {
     fn eq(&self, _other: &Self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn what_any_question_is_about_tells() {
+        let sets = DialogueSets::new(Settings::default().sets());
+        for line in ["login: ", "User Access Verification", "TERMINAL?"] {
+            assert!(sets.prompt(line.as_bytes()).is_some() && sets.tells(line.as_bytes()), "{line}");
+        }
+        assert!(sets.is_failure(b"Login incorrect") && sets.tells(b"Login incorrect"));
+        assert!(sets.is_success(b"Last login: Mon") && sets.tells(b"Last login: Mon"));
+        assert!(sets.is_timeout(b"timed out") && sets.tells(b"timed out"));
+        let library = b"WELCOME TO THE BERKELEY PUBLIC LIBRARY";
+        assert!(sets.is_skip(library) && sets.tells(library));
+        assert!(!sets.tells(b"total 12") && !DialogueSets::none().tells(b"login: "));
     }
 }

@@ -31,6 +31,14 @@ impl Login {
         if self.lines_scanned > cx.limits.login_authenticate_lines && !asked {
             return self.confused(cx, "no_login_prompt", line, self.is_echo(line));
         }
+        if cx.dialogue.tells(line) {
+            self.telling_line(cx, line);
+        } else {
+            self.other_line(cx, line);
+        }
+    }
+
+    fn telling_line(&mut self, cx: &mut Context<'_>, line: &[u8]) {
         let sets = cx.dialogue;
         let (success, timeout) = (sets.is_success(line), sets.is_timeout(line));
         if let Some(end) = sets.prompt(line).filter(|_| !success && !timeout) {
@@ -43,7 +51,14 @@ impl Login {
             cx.emit(&Event::Login(LoginEvent::AuthenticationSkipped));
         } else if success {
             self.success(cx, line, Decision::Message);
-        } else if self.is_shell(cx, line) {
+        } else {
+            self.other_line(cx, line);
+        }
+    }
+
+    /// A line that says nothing itself may be a shell's, or one too many without a failure.
+    fn other_line(&mut self, cx: &mut Context<'_>, line: &[u8]) {
+        if self.is_shell(cx, line) {
             self.shell(cx, line);
         } else if self.is_long_after_prompt() {
             self.success(cx, line, Decision::Silence);
@@ -53,9 +68,11 @@ impl Login {
     /// Whoever needs no password goes on with a command, and a shell shows it behind its prompt: it is none. Of what was typed at a prompt
     /// for a password, nothing is believed.
     pub(super) fn vouch_for_command(&mut self, cx: &Context<'_>, line: &[u8]) {
-        let Some(pending) = self.pending.as_mut().filter(|_| !cx.dialogue.has_password_argument(line)) else { return };
+        let Some(pending) = &mut self.pending else { return };
         pending.typed.vouch_behind(line, |prompt| {
-            cx.dialogue.is_shell_prompt(prompt) && !cx.dialogue.is_password_prompt(prompt)
+            cx.dialogue.is_shell_prompt(prompt)
+                && !cx.dialogue.is_password_prompt(prompt)
+                && !cx.dialogue.has_password_argument(line)
         });
     }
 
