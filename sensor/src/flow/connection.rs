@@ -60,6 +60,7 @@ pub(super) enum Fate {
 }
 
 impl Connection {
+    #[inline]
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>, tcp: Option<Box<Tcp>>, inactivity: Duration) -> Self {
         let (due, inactivity) = (Timestamp::NEVER, nanos(inactivity));
         Connection { tcp, due, subject: Subject::new(conn, analyzer), inactivity, terminating: None }

@@ -65,6 +65,7 @@ pub struct Conn {
 
 impl Conn {
     /// A connection of which nothing has been seen yet.
+    #[inline]
     pub fn new(id: ConnId, start: Timestamp) -> Self {
         Conn {
             id,

@@ -64,6 +64,7 @@ struct Held {
 
 impl Subject {
     /// A connection of which nobody has heard yet.
+    #[inline]
     pub fn new(conn: Conn, analyzer: Option<AnyAnalyzer>) -> Self {
         let held = Held { called: true, handled: true, analyzer: 0, conn: 0, account: 0 };
         Subject { held, analyzer, conn }

@@ -111,16 +111,19 @@ impl<C: Entry> Table<C> {
     }
 
     /// Puts a connection in. There must be room: [`Table::victim`] says who has to go.
+    #[inline]
     pub fn insert(&mut self, hashed: &Hashed, entry: C) -> Option<SlotId> {
         let id = match self.free.pop() {
-            Some(id) => id,
+            Some(id) => {
+                self.slots.get_mut(id as usize)?.0 = Some(entry);
+                id
+            }
             None if self.slots.len() < self.capacity => {
-                self.slots.push(Slot(None));
+                self.slots.push(Slot(Some(entry)));
                 SlotId::try_from(self.slots.len() - 1).ok()?
             }
             None => return None,
         };
-        self.slots.get_mut(id as usize)?.0 = Some(entry);
         self.index.insert(hashed.hash, id).then_some(id)
     }
 
