@@ -1,6 +1,6 @@
 //! libpcap's own format: a 24-byte header, then packets with a 16-byte header each.
 
-use super::formats::{LARGEST_RECORD, Order, Packet, Step, link_of};
+use super::formats::{LARGEST_RECORD, Order, Packet, Step, Stop, link_of};
 use crate::capture::Link;
 use crate::time::Timestamp;
 
@@ -50,17 +50,17 @@ impl Classic {
     }
 
     /// Reads the packet at the start of `bytes`.
-    #[inline]
+    #[inline(always)]
     pub fn step(&self, bytes: &[u8]) -> Step {
-        let Some(header) = bytes.first_chunk::<16>() else { return Step::Need(self.header) };
+        let Some(header) = bytes.first_chunk::<16>() else { return Err(Stop::Need(self.header)) };
         let word = |at| self.order.u32(header, at).unwrap_or_default();
         let captured = word(8) as usize;
         if captured > LARGEST_RECORD {
-            return Step::Damaged(format!("a packet claims {captured} captured bytes").into());
+            return Err(Stop::Damaged(format!("a packet claims {captured} captured bytes").into()));
         }
         let len = self.header.saturating_add(captured);
         if bytes.len() < len {
-            return Step::Need(len);
+            return Err(Stop::Need(len));
         }
         // Fractions of a second and more exist in old captures; they carry over.
         let fraction = u64::from(word(4)).saturating_mul(u64::from(self.unit));
@@ -72,6 +72,6 @@ impl Classic {
             at: Some(Timestamp::from_nanos(nanos)),
             link: self.link,
         };
-        Step::Packet { len, packet }
+        Ok((len, packet))
     }
 }

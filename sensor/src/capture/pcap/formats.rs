@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::classic::Classic;
 use super::pcapng::PcapNg;
+use super::places::Places;
 use crate::capture::Link;
 use crate::time::Timestamp;
 
@@ -19,16 +20,12 @@ pub(super) enum Format {
     PcapNg(PcapNg),
 }
 
-/// What stands at the reader's position.
+/// What stands at the reader's position: a record of so many bytes with a packet in it, or something else.
+pub(super) type Step = Result<(usize, Packet), Stop>;
+
+/// What is no packet.
 #[derive(Debug)]
-pub(super) enum Step {
-    /// A record of `len` bytes with a packet in it.
-    Packet {
-        /// Of the whole record.
-        len: usize,
-        /// What it says.
-        packet: Packet,
-    },
+pub(super) enum Stop {
     /// A record without a packet; it may be longer than the bytes at hand.
     Skip(u64),
     /// Nothing can be said before there are this many bytes.
@@ -85,12 +82,26 @@ impl Format {
         }
     }
 
-    /// Reads the record at the start of `bytes`.
-    #[inline]
-    pub fn step(&mut self, bytes: &[u8]) -> Step {
+    /// Enters the packets at the start of `bytes` until something else stands there. Returns where that is, and what.
+    pub fn walk(&mut self, bytes: &[u8], places: &mut Places<'_>) -> (usize, Stop) {
         match self {
-            Format::Classic(classic) => classic.step(bytes),
-            Format::PcapNg(pcapng) => pcapng.step(bytes),
+            Format::Classic(classic) => packets(bytes, |rest| classic.step(rest), places),
+            Format::PcapNg(pcapng) => packets(bytes, |rest| pcapng.step(rest), places),
+        }
+    }
+}
+
+/// Each format has a loop of its own.
+#[inline(always)]
+fn packets(bytes: &[u8], mut step: impl FnMut(&[u8]) -> Step, places: &mut Places<'_>) -> (usize, Stop) {
+    let mut at = 0_usize;
+    loop {
+        match step(bytes.get(at..).unwrap_or_default()) {
+            Ok((len, packet)) => {
+                places.enter(at, &packet);
+                at = at.saturating_add(len);
+            }
+            Err(stop) => return (at, stop),
         }
     }
 }

@@ -20,6 +20,7 @@ mod formats;
 mod input;
 mod open;
 mod pcapng;
+mod places;
 mod progress;
 mod reader;
 mod report;
@@ -35,8 +36,9 @@ pub use self::source::FileSource;
 
 use self::dispatch::Feed;
 use self::input::Input;
+use self::places::Steer;
 use self::progress::Progress;
-use self::reader::{Reader, Steer};
+use self::reader::Reader;
 use super::filter::{ShardFilter, steering_hash};
 use super::plan::Plan;
 use crate::error::Result;

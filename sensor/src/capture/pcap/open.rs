@@ -147,9 +147,9 @@ impl Open {
         report.tell(error);
     }
 
-    /// Counts a packet of a link type that is not analysed, and tells of the first.
-    pub fn other_link(&mut self, number: u32, report: &Report) {
-        report.unsupported_link.inc();
+    /// Counts packets of link types that are not analysed, and tells of the first.
+    pub fn other_link(&mut self, number: u32, packets: u64, report: &Report) {
+        report.unsupported_link.add(packets);
         if self.foreign {
             return;
         }

@@ -1,6 +1,6 @@
 //! The pcapng format: sections, interfaces and packets, as blocks (draft-ietf-opsawg-pcapng).
 
-use super::formats::{LARGEST_RECORD, Order, Packet, Step, link_of};
+use super::formats::{LARGEST_RECORD, Order, Packet, Step, Stop, link_of};
 use crate::capture::Link;
 use crate::time::Timestamp;
 
@@ -42,31 +42,31 @@ impl PcapNg {
     /// Reads the block at the start of `bytes`.
     #[inline]
     pub fn step(&mut self, bytes: &[u8]) -> Step {
-        let Some(head) = bytes.first_chunk::<12>() else { return Step::Need(12) };
+        let Some(head) = bytes.first_chunk::<12>() else { return Err(Stop::Need(12)) };
         if head.starts_with(&SECTION_HEADER.to_be_bytes()) {
             // A section has a byte order of its own, and its interfaces count from 0.
             let [.., a, b, c, d] = *head;
             self.order = byte_order(&[a, b, c, d]);
             self.interfaces.clear();
         }
-        let Some(order) = self.order else { return Step::Damaged("a section header without a byte order".into()) };
+        let Some(order) = self.order else { return Err(Stop::Damaged("a section header without a byte order".into())) };
         let kind = order.u32(head, 0).unwrap_or_default();
         let total = order.u32(head, 4).unwrap_or_default();
         // Some writers forget the padding of the last field in the length, but write it.
         let len = (total as usize).next_multiple_of(4);
         if len < 12 {
-            return Step::Damaged(format!("a block claims a length of {total} bytes").into());
+            return Err(Stop::Damaged(format!("a block claims a length of {total} bytes").into()));
         }
         if !matches!(kind, SECTION_HEADER | INTERFACE_DESCRIPTION | PACKET | SIMPLE_PACKET | ENHANCED_PACKET) {
-            return Step::Skip(len as u64);
+            return Err(Stop::Skip(len as u64));
         }
         if len > LARGEST_RECORD {
-            return Step::Damaged(format!("a block of type {kind} claims a length of {total} bytes").into());
+            return Err(Stop::Damaged(format!("a block of type {kind} claims a length of {total} bytes").into()));
         }
-        let Some(block) = bytes.get(..len) else { return Step::Need(len) };
-        let Some((body, trailer)) = block.split_last_chunk::<4>() else { return Step::Need(len) };
+        let Some(block) = bytes.get(..len) else { return Err(Stop::Need(len)) };
+        let Some((body, trailer)) = block.split_last_chunk::<4>() else { return Err(Stop::Need(len)) };
         if order.u32(trailer, 0) != Some(total) {
-            return Step::Damaged(format!("a block's two lengths differ, {total} at its start").into());
+            return Err(Stop::Damaged(format!("a block's two lengths differ, {total} at its start").into()));
         }
         self.block(kind, order, body)
     }
@@ -80,11 +80,11 @@ impl PcapNg {
             PACKET => self.packet(order, body),
             SIMPLE_PACKET => self.simple_packet(order, body),
             INTERFACE_DESCRIPTION => return self.interface(order, body),
-            _ => return Step::Skip(len as u64),
+            _ => return Err(Stop::Skip(len as u64)),
         };
         match packet {
-            Ok(packet) => Step::Packet { len, packet },
-            Err(why) => Step::Flawed { len, why: why.into() },
+            Ok(packet) => Ok((len, packet)),
+            Err(why) => Err(Stop::Flawed { len, why: why.into() }),
         }
     }
 
@@ -92,14 +92,14 @@ impl PcapNg {
     fn interface(&mut self, order: Order, body: &[u8]) -> Step {
         let len = body.len().saturating_add(4);
         let (Some(link), Some(snaplen)) = (order.u16(body, 8), order.u32(body, 12)) else {
-            return Step::Damaged("an interface description is cut short".into());
+            return Err(Stop::Damaged("an interface description is cut short".into()));
         };
         if self.interfaces.len() >= MOST_INTERFACES {
-            return Step::Damaged(format!("a section describes more than {MOST_INTERFACES} interfaces").into());
+            return Err(Stop::Damaged(format!("a section describes more than {MOST_INTERFACES} interfaces").into()));
         }
         let clock = Clock::from_options(order, body.get(16..).unwrap_or_default());
         self.interfaces.push(Interface { link: link_of(u32::from(link)), snaplen, clock });
-        Step::Skip(len as u64)
+        Err(Stop::Skip(len as u64))
     }
 
     /// Section 4.3.

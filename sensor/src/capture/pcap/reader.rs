@@ -2,20 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::chunk::{Chunk, Located};
-use super::formats::{Packet, Step};
+use super::chunk::Chunk;
+use super::formats::Stop;
 use super::input::Input;
 use super::open::Open;
+use super::places::{Found, Places, Steer, StepClock};
 use super::progress::Progress;
 use super::report::Report;
-use crate::capture::Link;
 use crate::error::Error;
-use crate::time::Timestamp;
-
-/// Chooses the shard of a frame; the steering hash comes first.
-pub(crate) type Steer = Box<dyn FnMut(Link, &[u8]) -> (u32, usize) + Send>;
 
 /// Reads the inputs one after the other.
 pub(crate) struct Reader {
@@ -110,60 +105,38 @@ impl Reader {
                     None => continue,
                 }
             };
-            if bytes.is_empty() {
-                return Walked::Need { bytes: 1 };
+            let (shards, clocks) = (&mut *chunk.shards, &mut chunk.clocks);
+            let clock = &mut self.clock;
+            let mut places = Places {
+                bytes,
+                first: open.used,
+                shards,
+                clocks,
+                clock,
+                steer: self.steer.as_mut(),
+                found: Found::default(),
+            };
+            let (len, stop) = format.walk(bytes, &mut places);
+            let found = places.found;
+            open.used = open.used.saturating_add(len);
+            self.report.packets.add(found.packets);
+            self.report.bytes.add(found.bytes);
+            if let Some(number) = found.other_link {
+                open.other_link(number, found.other_links, &self.report);
             }
-            match format.step(bytes) {
-                Step::Packet { len, packet } => {
-                    if let Err(number) = self.place(packet, open.used, chunk) {
-                        open.other_link(number, &self.report);
-                    }
-                    open.used = open.used.saturating_add(len);
-                }
-                Step::Skip(len) => open.skip = len,
-                Step::Need(bytes) => return Walked::Need { bytes },
-                Step::Flawed { len, why } => {
+            match stop {
+                Stop::Skip(len) => open.skip = len,
+                Stop::Need(bytes) => return Walked::Need { bytes },
+                Stop::Flawed { len, why } => {
                     open.flaw(&why, &self.report);
                     open.used = open.used.saturating_add(len);
                 }
-                Step::Damaged(why) => {
+                Stop::Damaged(why) => {
                     open.damage(&why, &self.report);
                     return Walked::Finished;
                 }
             }
         }
-    }
-
-    /// Enters a packet into its shard's list; fails with the number of a link type that is not analysed.
-    #[inline]
-    fn place(&mut self, packet: Packet, record: usize, chunk: &mut Chunk) -> Result<(), u32> {
-        self.report.packets.inc();
-        self.report.bytes.add(packet.wire_len as u64);
-        let at = packet.at.unwrap_or(self.clock.newest);
-        let step = self.clock.step(at, &mut chunk.clocks);
-        let link = packet.link?;
-        let start = record.saturating_add(packet.start);
-        let (hash, shard) = match &mut self.steer {
-            None => (0, 0),
-            Some(steer) => {
-                let end = start.saturating_add(packet.captured);
-                steer(link, chunk.bytes.get(start..end).unwrap_or_default())
-            }
-        };
-        let located = Located {
-            at,
-            // Chunks are a few MiB at most, so places in them fit; lengths are clamped.
-            start: start as u32,
-            captured: packet.captured as u32,
-            wire_len: u32::try_from(packet.wire_len).unwrap_or(u32::MAX),
-            hash,
-            step,
-            link,
-        };
-        if let Some(list) = chunk.shards.get_mut(shard) {
-            list.push(located);
-        }
-        Ok(())
     }
 }
 
@@ -176,36 +149,4 @@ pub(super) enum Walked {
     },
     /// There is nothing more to read in this file.
     Finished,
-}
-
-/// Divides the packets into steps of the clock. The borders depend on nothing but the packets, so the timers of all workers fire between
-/// the same packets, however many workers there are.
-#[derive(Default)]
-struct StepClock {
-    /// The time at which the step began.
-    at: Timestamp,
-    /// The newest packet time.
-    newest: Timestamp,
-    /// Packets in this step.
-    packets: u32,
-}
-
-impl StepClock {
-    /// A step ends when packet time has moved on by this much,
-    const TIME: Duration = Duration::from_millis(100);
-    /// or after this many packets.
-    const PACKETS: u32 = 256;
-
-    /// Counts a packet; returns the number of its step in this chunk.
-    #[inline]
-    fn step(&mut self, at: Timestamp, clocks: &mut Vec<Timestamp>) -> u32 {
-        self.newest = self.newest.max(at);
-        if self.packets >= Self::PACKETS || self.newest.since(self.at) >= Self::TIME {
-            self.at = self.newest;
-            self.packets = 0;
-            clocks.push(self.at);
-        }
-        self.packets = self.packets.saturating_add(1);
-        clocks.len().saturating_sub(1) as u32
-    }
 }
