@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clock::CpuTime;
 use criterion::{Criterion, criterion_group, criterion_main};
+use portreeve::capture::Gate;
 use portreeve::capture::filter::HostFilter;
 use portreeve::config::Settings;
 use portreeve::kernel::{Kernel, Plan, Program};

@@ -106,16 +106,17 @@ fn single(mut table: Table<Record>, flows: u32) -> impl FnMut(u64) -> u64 {
 /// In three passes over a batch: the index is asked for, then the slots, and then both are there.
 fn batched(mut table: Table<Record>, flows: u32) -> impl FnMut(u64) -> u64 {
     let mut packets = Packets::of(flows);
-    let mut batch = Vec::with_capacity(BATCH);
+    let (mut batch, mut likely) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
     move |count| {
         let mut sum = 0;
         for _ in 0..count.div_ceil(BATCH as u64) {
             batch.clear();
             batch.extend((0..BATCH).map(|_| table.hash(packets.key())));
             batch.iter().for_each(|hashed| table.prefetch(hashed));
-            batch.iter().for_each(|hashed| table.prefetch_found(hashed));
-            for hashed in &batch {
-                if let Some((id, _)) = table.find(hashed) {
+            likely.clear();
+            likely.extend(batch.iter().map(|hashed| table.prefetch_found(hashed)));
+            for (hashed, likely) in batch.iter().zip(&likely) {
+                if let Some((id, _)) = table.find_near(hashed, *likely) {
                     sum += table.get_mut(id).map_or(0, Record::touch);
                 }
             }

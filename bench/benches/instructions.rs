@@ -24,6 +24,7 @@ mod counted {
 
     use gungraun::{Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
     use portreeve::analyzers::Service;
+    use portreeve::capture::Gate;
     use portreeve::capture::filter::HostFilter;
     use portreeve::config::{DecodeSettings, Settings};
     use portreeve::flow::key::{Direction, FlowKey, Transport};

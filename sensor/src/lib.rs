@@ -20,7 +20,7 @@
 //!   -> XDP: classify, steer, stamp                      sensor-ebpf/src/xdp.rs
 //!   -> RX ring of socket (q, w)                         capture/afxdp
 //!   -> Worker::run        drain a batch, tick, wait     worker.rs
-//!   -> Shard::on_frame    decode, count                 packet.rs, flow/shard.rs
+//!   -> Shard::on_frames   look ahead, decode, count     packet.rs, flow/shard.rs
 //!   -> connection         find or open, TCP order       flow/table.rs, flow/tcp.rs, flow/stream.rs
 //!   -> Analyzer           bytes -> events               analyzers/
 //!   -> Policy             events -> records, verdicts   policy/
@@ -30,9 +30,14 @@
 //!   -> sinks              zeek json or tsv, eve         record/sinks/
 //! ```
 //!
-//! Most packets are of the plainest kind, and three steps have a short way for those: the filter of files (untagged IPv4 at a watched port),
-//! [`packet`] (a TCP segment without surprises in its headers), and TCP (a segment with the numbers that come next). A short way only leaves
-//! out what cannot happen to such a packet; whatever is not plain goes the long way, and tests hold one to the other.
+//! A source shows frames a few at a time. Before the first of them is worked on, the shard hashes the keys of all, and asks for their
+//! lines of the index; four frames before its turn, it asks for a connection. Memory then is no longer waited for, and nothing else changes:
+//! whether a frame is wanted, and whose it is, is found out when its turn has come.
+//!
+//! Most packets are of the plainest kind, and three steps have a short way for those: the filter of files (at a watched port), [`packet`]
+//! (no surprises in the transport header), and TCP (a segment with the numbers that come next). The headers as far as the ports are read
+//! once for all of them ([`capture::plain`]). A short way only leaves out what cannot happen to such a packet; whatever is not plain goes the
+//! long way, and tests hold one to the other.
 //!
 //! Where policy terminates a connection, its worker asks the thread of [`respond`], through a bounded queue and without waiting, for RSTs to
 //! both ends; that thread alone sends anything, and only if that is switched on. It tells the collector what became of each request.

@@ -14,7 +14,7 @@ use etherparse::{
 
 use crate::capture::Frame;
 use crate::config::DecodeSettings;
-use crate::flow::key::Transport;
+use crate::flow::key::{FlowKey, Transport};
 
 /// Tunnels inside tunnels that are followed; what is deeper is not looked at.
 const MAX_TUNNELS: u8 = 4;
@@ -176,9 +176,9 @@ type Decoded<'a> = Result<Packet<'a>, Refused>;
 /// Takes a frame apart.
 #[inline]
 pub fn decode<'a>(frame: &Frame<'a>, settings: &DecodeSettings) -> Decoded<'a> {
-    match plain::decode(frame).filter(|_| !settings.checksums) {
-        Some(packet) => Ok(packet),
-        None => decode_in_full(frame, settings),
+    match plain::decode(frame) {
+        Some(packet) if !settings.checksums => Ok(packet),
+        _ => decode_in_full(frame, settings),
     }
 }
 
@@ -373,13 +373,15 @@ fn decode_inner<'a>(inner: tunnel::Inner<'a>, depth: Depth, outer: Ip) -> Decode
     }
 }
 
-impl Body<'_> {
-    /// The transport, if this is not a fragment.
-    pub fn transport(&self) -> Option<Transport> {
-        match self {
-            Body::Tcp(_) => Some(Transport::Tcp),
-            Body::Udp(_) => Some(Transport::Udp),
-            Body::Fragment(_) => None,
-        }
+impl Packet<'_> {
+    /// Whose packet it is, with its sender in the originator's place; `None` for a fragment.
+    #[inline]
+    pub fn key(&self) -> Option<FlowKey> {
+        let (transport, orig_p, resp_p) = match &self.body {
+            Body::Tcp(segment) => (Transport::Tcp, segment.src_port, segment.dst_port),
+            Body::Udp(datagram) => (Transport::Udp, datagram.src_port, datagram.dst_port),
+            Body::Fragment(_) => return None,
+        };
+        Some(FlowKey { orig_h: self.ip.src, resp_h: self.ip.dst, orig_p, resp_p, transport })
     }
 }

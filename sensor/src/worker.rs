@@ -37,7 +37,7 @@ impl<S: Source, H: Handler> Worker<S, H> {
                 self.source.stop();
             }
             let shard = &mut self.shard;
-            let frames = self.source.drain(&mut |frame, gate| shard.on_frame(frame, gate));
+            let frames = self.source.drain(&mut |frames, gate| shard.on_frames(frames, gate));
             self.tick();
             if self.source.now().since(asked) >= ASK_LOSSES {
                 asked = self.source.now();

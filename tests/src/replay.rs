@@ -9,7 +9,7 @@ use std::vec::IntoIter;
 
 use portreeve::capture::filter::HostFilter;
 use portreeve::capture::plan::Plan;
-use portreeve::capture::{Frame, Gate, Link, Losses, Source, Wait};
+use portreeve::capture::{Frame, Gate, Link, Losses, OnFrames, Source, Wait};
 use portreeve::collector::{Collector, Order};
 use portreeve::config::{PortTable, Settings};
 use portreeve::event::EventStream;
@@ -145,35 +145,25 @@ impl MemorySource {
         MemorySource { items: items(scenes), now, filter, offered: 0, ended: false }
     }
 
-    /// Shows one frame, if the filter admits it.
-    pub fn show(&mut self, at: Timestamp, bytes: &[u8], on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
-        self.show_cut(at, bytes, bytes.len(), on_frame)
+    /// Shows one frame.
+    pub fn show(&mut self, at: Timestamp, bytes: &[u8], on_frames: &mut OnFrames<'_>) {
+        self.show_cut(at, bytes, bytes.len(), on_frames);
     }
 
-    fn show_cut(
-        &mut self,
-        at: Timestamp,
-        bytes: &[u8],
-        wire_len: usize,
-        on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate),
-    ) -> usize {
+    fn show_cut(&mut self, at: Timestamp, bytes: &[u8], wire_len: usize, on_frames: &mut OnFrames<'_>) {
         (self.now, self.offered) = (at, self.offered + 1);
-        let frame = Frame { at, link: Link::Ethernet, bytes, wire_len, hash: None };
-        if !self.filter.admits(&frame) {
-            return 0;
-        }
-        on_frame(frame, &mut self.filter);
-        1
+        on_frames(&[Frame::new(at, Link::Ethernet, bytes, wire_len)], &mut self.filter);
     }
 }
 
 impl Source for MemorySource {
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize {
         match self.items.next() {
             None => self.ended = true,
             Some(Item::Silence(until)) => self.now = Timestamp::from_nanos(until),
             Some(Item::Frame(frame)) => {
-                return self.show_cut(Timestamp::from_nanos(frame.at), &frame.bytes, frame.wire_len, on_frame);
+                self.show_cut(Timestamp::from_nanos(frame.at), &frame.bytes, frame.wire_len, on_frames);
+                return 1;
             }
         }
         0

@@ -10,7 +10,7 @@ use etherparse::{IpNumber, PacketBuilder};
 
 use portreeve::capture::afpacket;
 use portreeve::capture::afxdp::{self, Grid};
-use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Losses, Source, Wait};
+use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Losses, Source, Wait, each};
 use portreeve::config::CaptureSettings;
 use portreeve::flow::key::FlowKey;
 use portreeve::host::PrivateWire;
@@ -218,7 +218,7 @@ fn play<S: Source + Send>(sources: &mut [S], sender: &PacketSocket, load: Load) 
                 scope.spawn(move || {
                     let mut seen = Seen::default();
                     while settled.load(Ordering::SeqCst) < count && !expired() {
-                        let drained = source.drain(&mut |frame, _| seen.frame(&frame, pairs, (worker, workers)));
+                        let drained = source.drain(&mut each(|frame, _| seen.frame(&frame, pairs, (worker, workers))));
                         settled.fetch_add(drained as u64, Ordering::SeqCst);
                         if drained == 0 {
                             source.wait(Duration::from_millis(10));
@@ -350,7 +350,7 @@ fn directions_in_different_tunnels_meet_in_one_packet_socket() {
                 *pairs.entry(claimed.pair).or_insert(0) += 1;
             };
             source.wait(Duration::from_millis(1));
-            drained += source.drain(&mut |frame, _| seen(frame));
+            drained += source.drain(&mut each(|frame, _| seen(frame)));
         }
     }
     assert!(pairs.iter().flat_map(HashMap::values).all(|&frames| frames == 2), "{pairs:?}");
@@ -374,7 +374,7 @@ fn what_came_before_a_packet_socket_was_shut_is_still_seen() {
     capture.intake.shut();
     send(100..200);
     let mut seen = Seen::default();
-    while capture.sources[0].drain(&mut |frame, _| seen.frame(&frame, 10, (0, 1))) > 0 {}
+    while capture.sources[0].drain(&mut each(|frame, _| seen.frame(&frame, 10, (0, 1)))) > 0 {}
     assert_eq!((seen.frames, seen.damaged), (100, 0));
 }
 
@@ -484,7 +484,7 @@ fn host_mode_clones_both_directions_and_takes_nothing_away() {
         }
     }
     let mut seen = Seen::default();
-    while grid.sources[0].drain(&mut |frame, _| seen.frame(&frame, load.pairs, (0, 1))) > 0 {}
+    while grid.sources[0].drain(&mut each(|frame, _| seen.frame(&frame, load.pairs, (0, 1)))) > 0 {}
     assert_all_came(&[seen], load);
     kernel.detach();
 }

@@ -7,7 +7,7 @@ use std::vec::IntoIter;
 use portreeve::capture::afxdp::{self, AfXdp};
 use portreeve::capture::kernel_gate::KernelGate;
 use portreeve::capture::plan::Plan;
-use portreeve::capture::{Frame, Gate, Losses, Source, Wait};
+use portreeve::capture::{Gate, Losses, OnFrames, Source, Wait, each};
 use portreeve::config::{CaptureSettings, Settings};
 use portreeve::kernel::{Kernel, Program};
 use portreeve::nic::Interface;
@@ -100,7 +100,7 @@ impl Lockstep {
 }
 
 impl Source for Lockstep {
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize {
         let frame = match self.items.next() {
             Some(Item::Frame(frame)) => frame,
             Some(Item::Silence(until)) => {
@@ -118,7 +118,7 @@ impl Source for Lockstep {
         self.sent += 1;
         while self.counts().iter().sum::<u64>() < self.sent || self.shown < self.redirected() {
             assert!(begun.elapsed() < PATIENCE, "a frame has not come: {:?}", self.counts());
-            self.shown += self.tapped.drain(&mut |frame, gate| on_frame(Frame { at: now, ..frame }, gate)) as u64;
+            self.shown += self.tapped.drain(&mut each(|frame, gate| on_frames(&[frame.dated(now)], gate))) as u64;
         }
         (self.shown - before) as usize
     }

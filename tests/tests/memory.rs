@@ -103,7 +103,7 @@ fn kept(conversation: &str) -> usize {
         let talk = talk::parse(&text).expect("a talk");
         for frame in encode::all(&play::play(&talk).expect("a play")) {
             let at = Timestamp::from_nanos(START + number as u64 * 1_000_000 + (frame.at - START) / 100);
-            source.show(at, &frame.bytes, &mut |frame, gate| shard.on_frame(frame, gate));
+            source.show(at, &frame.bytes, &mut |frames, gate| shard.on_frames(frames, gate));
         }
     }
     (KEPT.load(Ordering::Relaxed) - before).div_ceil(OPENED)

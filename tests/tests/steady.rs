@@ -67,18 +67,18 @@ fn allocations(warm_up: &[encode::WireFrame], counted: &[encode::WireFrame], hea
     let mut shard = Shard::new(Arc::clone(&settings), &ports, policy, Arc::clone(&stats));
     let mut source = replay::MemorySource::new(&[], &settings);
 
-    let mut shown = 0;
     ASKED.store(0, Ordering::Relaxed);
     for (frames, counts) in [(warm_up, false), (counted, true)] {
         COUNTING.store(counts, Ordering::Relaxed);
         for frame in frames {
             let at = Timestamp::from_nanos(frame.at);
-            shown += source.show(at, &frame.bytes, &mut |frame, gate| shard.on_frame(frame, gate));
+            source.show(at, &frame.bytes, &mut |frames, gate| shard.on_frames(frames, gate));
             while heard && inbox.pop().is_some() {}
         }
     }
     COUNTING.store(false, Ordering::Relaxed);
     assert!(inbox.offered() > 0, "something was told");
+    let shown = stats.counters.frames.get() as usize;
     assert!(shown * 10 > (warm_up.len() + counted.len()) * 8, "only the payload of transfers is filtered: {shown}");
     assert!(stats.outcomes.udp.get() + stats.outcomes.tcp.get() >= shown as u64, "the packets were analysed");
     ASKED.load(Ordering::Relaxed)

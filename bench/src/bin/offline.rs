@@ -138,7 +138,7 @@ fn only_read(settings: &Settings, capture: &Path) -> Result<Duration> {
     let (started, mut bytes) = (Instant::now(), 0_u64);
     for mut source in opened.sources {
         while source.wait(Duration::ZERO) != Wait::Ended {
-            source.drain(&mut |frame, _| bytes += frame.bytes.len() as u64);
+            source.drain(&mut |frames, _| bytes += frames.iter().map(|frame| frame.bytes.len() as u64).sum::<u64>());
         }
     }
     let took = started.elapsed();

@@ -13,7 +13,7 @@ use anyhow::{Error, Result};
 use clap::Parser;
 use portreeve::analyzers::Service;
 use portreeve::capture::plan::Plan;
-use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Losses, Source, Wait, pcap};
+use portreeve::capture::{BypassReason, Bypassed, Expectation, Frame, Gate, Losses, OnFrames, Source, Wait, pcap};
 use portreeve::config::{PortTable, Settings};
 use portreeve::engine;
 use portreeve::event::{ConnectionEvent, Event, Handler, Verdict};
@@ -110,7 +110,7 @@ fn alone(capture: &Path, without_analyzers: bool) -> Result<f64> {
         let policy = Policy::new(Arc::clone(&settings), Arc::clone(&stats), outbox);
         let handler = Above { policy, without_analyzers };
         let shard = Shard::new(Arc::clone(&settings), &ports, handler, Arc::clone(&stats));
-        let source = Ungated { source, gate: Open, ungated: without_analyzers };
+        let source = Ungated { source, gate: Open(|_| true), ungated: without_analyzers };
         let worker = Worker { source, shard, stats };
         let collector = std::thread::spawn(move || drain(&inbox));
         let name = "worker-alone".to_owned();
@@ -170,14 +170,21 @@ impl Handler for Above {
 /// A source whose filter may be kept from hearing what the worker asks for: it would keep out what nobody analyses.
 struct Ungated<S> {
     source: S,
-    gate: Open,
+    gate: Open<fn(&Frame<'_>) -> bool>,
     ungated: bool,
 }
 
 impl<S: Source> Source for Ungated<S> {
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
-        let (open, ungated) = (&mut self.gate, self.ungated);
-        self.source.drain(&mut |frame, gate| if ungated { on_frame(frame, open) } else { on_frame(frame, gate) })
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize {
+        let ungated = self.ungated;
+        let source = &mut self.source;
+        source.drain(&mut |frames, gate| {
+            if ungated {
+                on_frames(frames, &mut Open(|frame: &Frame<'_>| gate.admits(frame)))
+            } else {
+                on_frames(frames, gate)
+            }
+        })
     }
 
     fn now(&self) -> Timestamp {
@@ -197,10 +204,14 @@ impl<S: Source> Source for Ungated<S> {
     }
 }
 
-/// Does nothing of what it is asked for.
-struct Open;
+/// Does nothing of what it is asked for, but lets the filter beneath decide.
+struct Open<F>(F);
 
-impl Gate for Open {
+impl<F: FnMut(&Frame<'_>) -> bool> Gate for Open<F> {
+    fn admits(&mut self, frame: &Frame<'_>) -> bool {
+        (self.0)(frame)
+    }
+
     fn expect(&mut self, _expectation: Expectation) {}
 
     fn unexpect(&mut self, _expectation: Expectation) {}

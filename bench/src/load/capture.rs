@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Error, Result, ensure};
 use portreeve::capture::plan::Plan;
-use portreeve::capture::{Frame, Link, Source, Wait, pcap};
+use portreeve::capture::{Frame, Link, Source, Wait, each, pcap};
 use portreeve::config::{PortTable, Settings};
 use portreeve::flow::key::Transport;
 use portreeve_ebpf::load::{Step, Template};
@@ -32,7 +32,7 @@ pub fn read(file: &Path) -> Result<Load> {
     let mut templates = Vec::new();
     for mut source in opened.sources {
         while source.wait(Duration::ZERO) != Wait::Ended && templates.len() < MOST {
-            source.drain(&mut |frame, _| keep(frame, &ports, &mut templates));
+            source.drain(&mut each(|frame, _| keep(frame, &ports, &mut templates)));
         }
     }
     ensure!(!templates.is_empty(), "{} has no Ethernet frames that the sensor wants", file.display());

@@ -33,7 +33,7 @@ pub fn kinds() -> Vec<(&'static str, Vec<u8>)> {
 /// The frame as a source shows it.
 pub fn shown(bytes: &[u8]) -> Frame<'_> {
     let at = Timestamp::from_parts(1_700_000_000, 0);
-    Frame { at, link: Link::Ethernet, bytes, wire_len: bytes.len(), hash: None }
+    Frame::new(at, Link::Ethernet, bytes, bytes.len())
 }
 
 fn udp(port: u16) -> Vec<u8> {

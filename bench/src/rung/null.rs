@@ -99,9 +99,11 @@ fn count(number: usize, mut source: afxdp::AfXdp, stop: &AtomicBool) -> Counted 
     let (mut frames, mut delays) = (0, Delays::default());
     loop {
         let stopping = stop.load(Ordering::Relaxed);
-        let drained = source.drain(&mut |frame, _| {
-            frames += 1;
-            delays.see(frame.bytes);
+        let drained = source.drain(&mut |shown, _| {
+            for frame in shown {
+                frames += 1;
+                delays.see(frame.bytes);
+            }
         });
         if drained == 0 {
             if stopping {

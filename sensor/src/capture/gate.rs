@@ -4,10 +4,17 @@ use std::net::IpAddr;
 
 pub use portreeve_ebpf::BypassReason;
 
+use super::Frame;
 use crate::flow::key::{FlowKey, Transport};
 
 /// The capture filter as the layers above may change it: the kernel program's maps, or their likeness for files and AF_PACKET.
 pub trait Gate {
+    /// Whether a frame is wanted, as things stand now. To be asked once of each frame, when its turn has come: it is counted. Where the
+    /// kernel program has decided already, all are.
+    fn admits(&mut self, _frame: &Frame<'_>) -> bool {
+        true
+    }
+
     /// Lets connections to this endpoint in, whatever their port. The oldest expectation gives way when the table is full.
     fn expect(&mut self, expectation: Expectation);
 

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod gate;
 pub mod kernel_gate;
 pub mod pcap;
+pub mod plain;
 pub mod plan;
 mod watch;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use gate::{BypassReason, Bypassed, Expectation, ExpectationMode, ExpectationReason, Gate};
 
+use self::plain::Plain;
 use crate::time::Timestamp;
 
 /// One frame, borrowed for the length of one call: no byte of it may be referenced afterwards.
@@ -30,6 +32,34 @@ pub struct Frame<'a> {
     pub wire_len: usize,
     /// The steering hash, if the kernel program stamped it: lets the shard check that it is the right one.
     pub hash: Option<u32>,
+    plain: Option<Plain>,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame; its headers are read here, if they are plain, and nowhere else.
+    #[inline]
+    pub fn new(at: Timestamp, link: Link, bytes: &'a [u8], wire_len: usize) -> Self {
+        Frame { at, link, bytes, wire_len, hash: None, plain: Plain::of(link, bytes) }
+    }
+
+    /// The same, with its steering hash.
+    #[inline]
+    #[must_use]
+    pub fn steered(self, hash: Option<u32>) -> Self {
+        Frame { hash, ..self }
+    }
+
+    /// The same, at another time.
+    #[must_use]
+    pub fn dated(self, at: Timestamp) -> Self {
+        Frame { at, ..self }
+    }
+
+    /// Its headers, if they are plain.
+    #[inline]
+    pub fn plain(&self) -> Option<&Plain> {
+        self.plain.as_ref()
+    }
 }
 
 /// What a frame begins with.
@@ -47,12 +77,29 @@ pub enum Link {
     Null,
 }
 
+/// Frames that a source shows together, at most: so far can be looked ahead.
+pub const TOGETHER: usize = 32;
+
+/// Who is shown frames: some at a time, in order, with the gate that decides about each of them when its turn has come.
+pub type OnFrames<'a> = dyn FnMut(&[Frame<'_>], &mut dyn Gate) + 'a;
+
+/// For whoever looks at one frame at a time, and only at those that are wanted.
+pub fn each(mut on_frame: impl FnMut(Frame<'_>, &mut dyn Gate)) -> impl FnMut(&[Frame<'_>], &mut dyn Gate) {
+    move |frames, gate| {
+        for frame in frames {
+            if gate.admits(frame) {
+                on_frame(*frame, gate);
+            }
+        }
+    }
+}
+
 /// A source of frames with its own clock.
 pub trait Source {
-    /// Shows up to a batch of waiting frames to `on_frame`, then gives them all back. Returns how many there were.
+    /// Shows up to a batch of waiting frames to `on_frames`, a few at a time, then gives them all back. Returns how many there were.
     ///
-    /// `on_frame` may talk to the gate: what it asks for holds from the next frame on.
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize;
+    /// Before it processes a frame, `on_frames` asks the gate whether it is wanted; what it asks for meanwhile holds from the next frame on.
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize;
 
     /// The time of this source: the newest frame's in a replay, the machine's on a live interface. Cheap; read once per batch.
     fn now(&self) -> Timestamp;

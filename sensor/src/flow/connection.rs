@@ -16,6 +16,7 @@ use crate::event::{ConnectionEvent, Verdict};
 use crate::packet::{Datagram, Ip, Segment};
 use crate::record::ConnId;
 use crate::stats::WorkerCounters;
+use crate::sys;
 use crate::time::Timestamp;
 use crate::trace::Mark;
 
@@ -298,6 +299,11 @@ fn nanos(duration: Duration) -> u64 {
 
 impl Entry for Connection {
     const HOT: usize = HOT;
+
+    #[inline]
+    fn prefetch_beside(&self) {
+        self.tcp.iter().for_each(|tcp| sys::prefetch(&**tcp));
+    }
 
     fn key(&self) -> &FlowKey {
         &self.subject.conn.id.key

@@ -104,22 +104,18 @@ impl Index {
 }
 
 impl Bucket {
-    /// The ways that have this tag. All are compared at once: a byte of a word that equals the tag becomes 0, and then a bit.
+    /// The ways that have this tag. All are compared at once: a byte of a word that equals the tag becomes 0, and then its uppermost bit.
     #[inline]
     fn ways(&self, tag: u8) -> impl Iterator<Item = usize> + use<> {
-        const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        const LOW: u64 = ONES * 0x7f;
-        let equal = |word: u64| {
-            let other = word ^ (ONES * u64::from(tag));
-            let zero = !((other & LOW).wrapping_add(LOW) | other | LOW);
-            // Gathers the uppermost bit of each byte.
-            (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-        };
-        let [a, b, c, d, e, f, g, h, rest @ ..] = self.tags;
-        let low = equal(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
-        let mut bits = (low | equal(u32::from_le_bytes(rest).into()) << 8) & ((1 << WAYS) - 1);
+        const ONES: u128 = u128::from_ne_bytes([1; 16]);
+        const HIGH: u128 = ONES << 7;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
+        let other =
+            u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]) ^ u128::from_ne_bytes([tag; 16]);
+        let zero = !((other & !HIGH).wrapping_add(!HIGH) | other | !HIGH);
+        let mut bits = zero & u128::MAX >> (8 * (16 - WAYS));
         std::iter::from_fn(move || {
-            let way = (bits != 0).then(|| bits.trailing_zeros() as usize);
+            let way = (bits != 0).then(|| bits.trailing_zeros() as usize / 8);
             bits &= bits.wrapping_sub(1);
             way
         })

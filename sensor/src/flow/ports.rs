@@ -27,6 +27,7 @@ impl WatchedPorts {
         ports
     }
 
+    #[inline]
     pub fn get(&self, transport: Transport, port: u16) -> Option<Service> {
         let of = match transport {
             Transport::Tcp => &self.tcp,

@@ -4,19 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_ebpf::address::shard_of;
+use smallvec::SmallVec;
 
+use self::opening::Sought;
 use super::connection::{Connection, Fate};
 use super::fragments::{Fragments, Outcome};
-use super::key::{FlowKey, Transport};
+use super::key::Transport;
 use super::pool::Pool;
 use super::ports::WatchedPorts;
 use super::subject::Shared;
 use super::table::{SlotId, Table};
 use super::wheel::Wheel;
-use crate::capture::{Frame, Gate};
+use crate::capture::{Frame, Gate, TOGETHER};
 use crate::config::{DialogueSets, PortTable, Settings, seconds};
 use crate::event::Handler;
-use crate::packet::{self, Body, Datagram, Fragment, Ip, Packet, Reason, Refused, Segment};
+use crate::packet::{self, Body, Fragment, Ip, Packet, Reason, Refused};
 use crate::respond::Requests;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
@@ -24,6 +26,10 @@ use crate::trace::Tracer;
 
 /// How far packet time goes on between two looks at the timer wheel.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How many frames ahead a connection is asked for: as many as take as long as memory does.
+const NEAR: usize = 4;
+/// And how many ahead, what it keeps elsewhere.
+const NEXT: usize = 2;
 
 /// Lends a connection what it needs; a macro, so that the table stays free to be borrowed beside it.
 macro_rules! shared {
@@ -117,8 +123,28 @@ impl<H: Handler> Shard<H> {
         &mut self.handler
     }
 
-    /// Processes one frame.
+    /// Processes those of some frames that the gate admits, in order. While one is worked on, what the next ones need comes nearer.
+    pub fn on_frames(&mut self, frames: &[Frame<'_>], gate: &mut dyn Gate) {
+        for frames in frames.chunks(TOGETHER) {
+            let mut sought: SmallVec<[Option<Sought>; TOGETHER]> =
+                frames.iter().map(|frame| self.look_ahead(frame)).collect();
+            self.come_nearer(sought.iter_mut().take(NEAR));
+            for (number, frame) in frames.iter().enumerate() {
+                self.come_nearer(sought.get_mut(number + NEAR));
+                self.come_whole(sought.get(number + NEXT));
+                if gate.admits(frame) {
+                    self.process(frame, sought.get(number).and_then(Option::as_ref), gate);
+                }
+            }
+        }
+    }
+
+    /// Processes one frame that is wanted.
     pub fn on_frame(&mut self, frame: Frame<'_>, gate: &mut dyn Gate) {
+        self.process(&frame, None, gate);
+    }
+
+    fn process(&mut self, frame: &Frame<'_>, sought: Option<&Sought>, gate: &mut dyn Gate) {
         if self.stats.counters.frames.get() == 0 {
             self.stats.counters.began_nanos.set(frame.at.as_nanos());
         }
@@ -129,11 +155,12 @@ impl<H: Handler> Shard<H> {
         {
             self.stats.counters.wrong_shard.inc();
         }
-        if frame.at < self.looked || frame.at.since(self.looked) >= LOOK_EVERY {
+        if frame.at < self.looked || frame.at >= self.looked + LOOK_EVERY {
             self.look_at_timers(frame.at, gate);
         }
-        match packet::decode(&frame, &self.settings.decode) {
-            Ok(packet) => self.on_packet(&frame, &packet, gate),
+        match packet::decode(frame, &self.settings.decode) {
+            // What is inside a tunnel is another packet.
+            Ok(packet) => self.on_packet(frame, &packet, sought.filter(|_| packet.ip.tunnels == 0), gate),
             Err(refused) => self.on_refused(frame.at, &refused),
         }
         self.handler.settle(frame.at, gate);
@@ -141,7 +168,7 @@ impl<H: Handler> Shard<H> {
 
     /// Lets time go on: expires what has been silent for too long.
     pub fn tick(&mut self, now: Timestamp, gate: &mut dyn Gate) {
-        if now < self.looked || now.since(self.looked) >= LOOK_EVERY {
+        if now < self.looked || now >= self.looked + LOOK_EVERY {
             self.look_at_timers(now, gate);
         }
         self.handler.settle(now, gate);
@@ -164,23 +191,21 @@ impl<H: Handler> Shard<H> {
         self.handler.tick();
     }
 
-    fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, gate: &mut dyn Gate) {
-        match &packet.body {
-            Body::Udp(datagram) => {
-                if self.on_datagram(frame, packet, datagram, gate) {
-                    self.stats.outcomes.udp.inc();
-                } else {
-                    self.stats.outcomes.not_wanted.inc();
-                }
-            }
-            Body::Tcp(segment) => {
-                if self.on_segment(frame, packet, segment, gate) {
-                    self.stats.outcomes.tcp.inc();
-                } else {
-                    self.stats.outcomes.not_wanted.inc();
-                }
-            }
-            Body::Fragment(part) => self.on_fragment(frame, &packet.ip, part, gate),
+    /// Processes a packet; what is to be `sought` for it may be known already.
+    fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, sought: Option<&Sought>, gate: &mut dyn Gate) {
+        if let Body::Fragment(part) = &packet.body {
+            return self.on_fragment(frame, &packet.ip, part, gate);
+        }
+        let Some(key) = packet.key() else { return };
+        let is_wanted = match sought {
+            Some(sought) => self.on_connection(frame, packet, sought, gate),
+            None => self.on_connection(frame, packet, &self.seek(key), gate),
+        };
+        let outcomes = &self.stats.outcomes;
+        match key.transport {
+            _ if !is_wanted => outcomes.not_wanted.inc(),
+            Transport::Tcp => outcomes.tcp.inc(),
+            Transport::Udp => outcomes.udp.inc(),
         }
     }
 
@@ -192,7 +217,7 @@ impl<H: Handler> Shard<H> {
             Outcome::Dropped => self.stats.outcomes.fragment_dropped.inc(),
             Outcome::Whole(mut whole) => {
                 match packet::decode_datagram(whole.ip, whole.protocol, &whole.payload, &self.settings.decode) {
-                    Ok(packet) => self.on_packet(frame, &packet, gate),
+                    Ok(packet) => self.on_packet(frame, &packet, None, gate),
                     Err(refused) => self.on_refused(at, &refused),
                 }
                 self.pool.give_back(&mut whole.payload);
@@ -215,64 +240,27 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Whether the datagram belongs to a flow that is wanted.
-    fn on_datagram(
-        &mut self,
-        frame: &Frame<'_>,
-        packet: &Packet<'_>,
-        datagram: &Datagram<'_>,
-        gate: &mut dyn Gate,
-    ) -> bool {
+    /// Whether the packet belongs to a connection that is wanted.
+    fn on_connection(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, sought: &Sought, gate: &mut dyn Gate) -> bool {
         let at = frame.at;
-        let key = FlowKey {
-            orig_h: packet.ip.src,
-            resp_h: packet.ip.dst,
-            orig_p: datagram.src_port,
-            resp_p: datagram.dst_port,
-            transport: Transport::Udp,
-        };
-        let Some((id, direction)) = self.find_or_open(at, key, None, gate) else { return false };
+        let segment = if let Body::Tcp(segment) = &packet.body { Some(segment) } else { None };
+        let Some((id, direction)) = self.find_or_open(at, sought, segment, gate) else { return false };
         let Some(connection) = self.table.get_mut(id) else { return false };
         let mut shared = shared!(self, at, gate);
         if let Some(name) = packet.oddity {
             connection.subject.weird(&mut shared, name);
         }
-        let sooner = connection.on_datagram(&mut shared, &packet.ip, direction, datagram);
-        if let Some(tracer) = &mut self.tracer {
-            tracer.on_frame(&mut connection.subject.conn, frame);
-        }
-        if sooner {
-            self.wheel.schedule(id, connection.due());
-        }
-        true
-    }
-
-    /// Whether the segment belongs to a connection that is wanted.
-    fn on_segment(
-        &mut self,
-        frame: &Frame<'_>,
-        packet: &Packet<'_>,
-        segment: &Segment<'_>,
-        gate: &mut dyn Gate,
-    ) -> bool {
-        let at = frame.at;
-        let key = FlowKey {
-            orig_h: packet.ip.src,
-            resp_h: packet.ip.dst,
-            orig_p: segment.src_port,
-            resp_p: segment.dst_port,
-            transport: Transport::Tcp,
+        let sooner = match &packet.body {
+            Body::Tcp(segment) => {
+                let sooner = connection.on_segment(&mut shared, &packet.ip, direction, segment);
+                if connection.follow_termination(&mut shared, frame, packet, segment, direction) {
+                    self.terminating.push(id);
+                }
+                sooner
+            }
+            Body::Udp(datagram) => connection.on_datagram(&mut shared, &packet.ip, direction, datagram),
+            Body::Fragment(_) => false,
         };
-        let Some((id, direction)) = self.find_or_open(at, key, Some(segment), gate) else { return false };
-        let Some(connection) = self.table.get_mut(id) else { return false };
-        let mut shared = shared!(self, at, gate);
-        if let Some(name) = packet.oddity {
-            connection.subject.weird(&mut shared, name);
-        }
-        let sooner = connection.on_segment(&mut shared, &packet.ip, direction, segment);
-        if connection.follow_termination(&mut shared, frame, packet, segment, direction) {
-            self.terminating.push(id);
-        }
         if let Some(tracer) = &mut self.tracer {
             tracer.on_frame(&mut connection.subject.conn, frame);
         }

@@ -19,6 +19,10 @@ pub trait Entry: Sized {
     /// Bytes from its start that a packet needs: so much is asked for ahead of time.
     const HOT: usize = size_of::<Self>();
 
+    /// Asks for what a packet needs that is kept elsewhere.
+    #[inline]
+    fn prefetch_beside(&self) {}
+
     /// Its key, as the connection is oriented.
     fn key(&self) -> &FlowKey;
 
@@ -51,6 +55,7 @@ pub struct Hashed {
 
 impl Hashed {
     /// The key that was hashed.
+    #[inline]
     pub fn key(&self) -> FlowKey {
         self.key
     }
@@ -73,11 +78,13 @@ impl<C: Entry> Table<C> {
     }
 
     /// Hashes a key; both orientations of a connection hash alike.
+    #[inline]
     pub fn hash(&self, key: FlowKey) -> Hashed {
         Hashed { key, hash: digest(&self.keyed, &key) }
     }
 
     /// The connection of a packet that goes from `orig_h` to `resp_h` of the key, and which of its sides sent it.
+    #[inline]
     pub fn find(&self, hashed: &Hashed) -> Option<(SlotId, Direction)> {
         let mut direction = Direction::FromOrig;
         let found = self.index.find(hashed.hash, |id| {
@@ -88,16 +95,31 @@ impl<C: Entry> Table<C> {
         found.map(|id| (id, direction))
     }
 
+    /// As [`Table::find`]; if it is in the slot that was told to be `likely`, the index is not asked again.
+    #[inline]
+    pub fn find_near(&self, hashed: &Hashed, likely: Option<SlotId>) -> Option<(SlotId, Direction)> {
+        let there = likely.and_then(|id| Some((id, self.get(id)?.key().sender_of(&hashed.key)?)));
+        there.or_else(|| self.find(hashed))
+    }
+
     /// Asks for the line of the index that a look for this key begins with.
+    #[inline]
     pub fn prefetch(&self, hashed: &Hashed) {
         self.index.prefetch(hashed.hash);
     }
 
-    /// Asks for the slot that a look for this key will most likely find. The line of the index should be here by now.
+    /// Asks for the slot that a look for this key will most likely find, and tells which it is. The line of the index should be here by now.
     #[inline]
-    pub fn prefetch_found(&self, hashed: &Hashed) {
-        let slot = self.index.likely(hashed.hash).and_then(|id| self.slots.get(id as usize));
-        slot.into_iter().for_each(|slot| sys::prefetch_front(slot, C::HOT));
+    pub fn prefetch_found(&self, hashed: &Hashed) -> Option<SlotId> {
+        let likely = self.index.likely(hashed.hash)?;
+        sys::prefetch_front(self.slots.get(likely as usize)?, C::HOT);
+        Some(likely)
+    }
+
+    /// Asks for what is beside the slot that was asked for a while ago.
+    #[inline]
+    pub fn prefetch_beside(&self, likely: SlotId) {
+        self.get(likely).into_iter().for_each(Entry::prefetch_beside);
     }
 
     /// Asks for all of a slot that will be needed soon.
@@ -152,11 +174,13 @@ impl<C: Entry> Table<C> {
     }
 
     /// The connection in a slot.
+    #[inline]
     pub fn get(&self, id: SlotId) -> Option<&C> {
         self.slots.get(id as usize)?.0.as_ref()
     }
 
     /// The connection in a slot, to change it; its key must keep its two endpoints.
+    #[inline]
     pub fn get_mut(&mut self, id: SlotId) -> Option<&mut C> {
         self.slots.get_mut(id as usize)?.0.as_mut()
     }

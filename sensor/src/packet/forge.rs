@@ -76,7 +76,7 @@ mod tests {
     const TAGGED: [u8; 18] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 10, 0x08, 0];
 
     fn frame(bytes: &[u8], link: Link) -> Frame<'_> {
-        Frame { at: Timestamp::ZERO, link, bytes, wire_len: bytes.len(), hash: None }
+        Frame::new(Timestamp::ZERO, link, bytes, bytes.len())
     }
 
     #[test]

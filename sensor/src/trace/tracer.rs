@@ -219,7 +219,7 @@ mod tests {
         for letter in letters.bytes() {
             let bytes = [letter; 60];
             let at = Timestamp::from_nanos(u64::from(letter));
-            tracer.on_frame(conn, &Frame { at, link: Link::Ethernet, bytes: &bytes, wire_len: 60, hash: None });
+            tracer.on_frame(conn, &Frame::new(at, Link::Ethernet, &bytes, 60));
         }
     }
 

@@ -20,7 +20,7 @@ fn filter() -> HostFilter {
 
 fn admits_at(filter: &mut HostFilter, seconds: u64, link: Link, bytes: &[u8]) -> bool {
     let at = Timestamp::from_parts(seconds, 0);
-    filter.admits(&Frame { at, link, bytes, wire_len: bytes.len(), hash: None })
+    filter.admits(&Frame::new(at, link, bytes, bytes.len()))
 }
 
 fn admits(filter: &mut HostFilter, bytes: &[u8]) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portreeve::capture::pcap::{self, FileSource, Report};
 use portreeve::capture::plan::Plan;
-use portreeve::capture::{Gate, Link, Source, Wait};
+use portreeve::capture::{Gate, Link, Source, Wait, each};
 use portreeve::config::Settings;
 use portreeve::error::Error;
 use tempfile::TempDir;
@@ -98,7 +98,7 @@ pub fn read_with(paths: &[&Path], workers: u32, also: &mut dyn FnMut(usize, &Kep
 /// One batch of one source. Returns whether there may be more.
 fn turn(source: &mut FileSource, keep: &mut dyn FnMut(Kept, &mut dyn Gate)) -> bool {
     let before = source.now();
-    let shown = source.drain(&mut |frame, gate| {
+    let shown = source.drain(&mut each(|frame, gate| {
         let kept = Kept {
             nanos: frame.at.as_nanos(),
             bytes: frame.bytes.to_vec(),
@@ -107,7 +107,7 @@ fn turn(source: &mut FileSource, keep: &mut dyn FnMut(Kept, &mut dyn Gate)) -> b
             hash: frame.hash,
         };
         keep(kept, gate);
-    });
+    }));
     assert!(source.now() >= before, "the clock steps back");
     shown > 0 || source.wait(Duration::from_millis(5)) != Wait::Ended
 }

@@ -100,7 +100,7 @@ impl Lab {
 
     /// Feeds one frame, at so many milliseconds.
     pub fn feed(&mut self, millis: u64, bytes: &[u8]) {
-        let frame = Frame { at: at(millis), link: Link::Ethernet, bytes, wire_len: bytes.len(), hash: None };
+        let frame = Frame::new(at(millis), Link::Ethernet, bytes, bytes.len());
         self.shard.on_frame(frame, &mut self.gate);
     }
 

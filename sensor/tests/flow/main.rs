@@ -9,5 +9,6 @@ mod streams;
 mod table;
 mod tcp;
 mod terminate;
+mod together;
 mod udp;
 mod weirds;

@@ -72,8 +72,7 @@ fn frames_of_another_shard_are_counted() {
     lab.shard = lab.shard.numbered(1, 2);
     let bytes = udp(CLIENT, 1023, SERVER, 111, b"call");
     for hash in [Some(0), Some(u32::MAX), None] {
-        let frame =
-            Frame { at: crate::lab::at(100_000), link: Link::Ethernet, bytes: &bytes, wire_len: bytes.len(), hash };
+        let frame = Frame::new(crate::lab::at(100_000), Link::Ethernet, &bytes, bytes.len()).steered(hash);
         lab.shard.on_frame(frame, &mut lab.gate);
     }
     assert_eq!(lab.stats.counters.wrong_shard.get(), 1);

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use self::ring::Ring;
 use super::filter::{FilterCounters, ShardFilter};
 use super::plan::Plan;
 use super::watch::Watch;
-use super::{Frame, Gate, Link, Losses, Source, Wait};
+use super::{Frame, Gate, Link, Losses, OnFrames, Source, TOGETHER, Wait};
 use crate::config::CaptureSettings;
 use crate::error::{Error, Result};
 use crate::nic::Interface;
@@ -163,18 +165,13 @@ impl AfPacket {
 
 impl Source for AfPacket {
     /// The number returned includes the frames that the filter kept back: 0 means that the ring is empty.
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize {
         let AfPacket { ring, filter, link, ignore_outgoing, .. } = self;
         filter.hear();
-        ring.show(self.batch, |packet| {
-            if *ignore_outgoing && packet.outgoing {
-                return;
-            }
-            let frame =
-                Frame { at: packet.at, link: *link, bytes: packet.bytes, wire_len: packet.wire_len, hash: None };
-            if filter.admits(&frame) {
-                on_frame(frame, filter);
-            }
+        ring.show(self.batch, |packets| {
+            let wanted = packets.iter().filter(|packet| !(*ignore_outgoing && packet.outgoing));
+            let frames = wanted.map(|packet| Frame::new(packet.at, *link, packet.bytes, packet.wire_len));
+            on_frames(&frames.collect::<SmallVec<[_; TOGETHER]>>(), filter);
         })
     }
 

@@ -6,6 +6,9 @@ use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use smallvec::SmallVec;
+
+use crate::capture::TOGETHER;
 use crate::sys::{PacketSocket, set_socket_option};
 use crate::time::Timestamp;
 
@@ -88,13 +91,14 @@ impl Ring {
         self.cursor.is_some() || self.is_ours()
     }
 
-    /// Shows up to `limit` frames of the block at hand, and gives the block back after its last. Returns how many it showed.
-    pub(super) fn show(&mut self, limit: usize, mut on_packet: impl FnMut(Packet<'_>)) -> usize {
+    /// Shows up to `limit` frames of the block at hand, a few at a time, and gives the block back after its last. Returns how many it
+    /// showed.
+    pub(super) fn show(&mut self, limit: usize, mut on_packets: impl FnMut(&[Packet<'_>])) -> usize {
         if self.cursor.is_none() && !self.open_block() {
             return 0;
         }
         let mut shown = 0;
-        while let Some((offset, left)) = self.cursor {
+        while let Some((mut offset, mut left)) = self.cursor {
             if left == 0 {
                 self.close_block();
                 break;
@@ -102,14 +106,20 @@ impl Ring {
             if shown == limit {
                 break;
             }
-            let (packet, step) = self.packet(offset);
-            shown += 1;
-            if let Some(packet) = packet {
-                on_packet(packet);
+            let mut together = SmallVec::<[Packet<'_>; TOGETHER]>::new();
+            let until = limit.min(shown + TOGETHER);
+            while left > 0 && shown < until {
+                // SAFETY: `offset` goes on by each step; a step of 0 is the last.
+                let (packet, step) = unsafe { self.packet(offset) };
+                shown += 1;
+                together.extend(packet);
+                // The last frame's step is 0; a step that led outside would end the block.
+                offset = offset.saturating_add(step);
+                left = if step == 0 || offset >= BLOCK { 0 } else { left - 1 };
             }
-            // The last frame's step is 0; a step that led outside would end the block.
-            let next = offset.saturating_add(step);
-            self.cursor = Some((next, if step == 0 || next >= BLOCK { 0 } else { left - 1 }));
+            on_packets(&together);
+            drop(together);
+            self.cursor = Some((offset, left));
         }
         shown
     }
@@ -149,9 +159,12 @@ impl Ring {
         self.base.as_ptr().wrapping_add(self.block * BLOCK)
     }
 
-    /// The frame at `offset` of the block at hand, and the distance to the next. `None` if the header points outside the block: the
-    /// kernel does not do that, but the memory's safety should not hang on it.
-    fn packet(&mut self, offset: usize) -> (Option<Packet<'_>>, usize) {
+    /// The frame at `offset` of the block at hand, and the distance to the next. `None` if the header points outside the block, or into
+    /// the next frame: the kernel does not do that, but the memory's safety should not hang on it.
+    ///
+    /// # Safety
+    /// While packets of the block are borrowed, every offset is that of the last one and the distance that was told with it, or more.
+    unsafe fn packet(&self, offset: usize) -> (Option<Packet<'_>>, usize) {
         const HEADER: usize = size_of::<libc::tpacket3_hdr>();
         let address = HEADER.next_multiple_of(libc::TPACKET_ALIGNMENT);
         if offset.saturating_add(address).saturating_add(PACKET_TYPE) >= BLOCK {
@@ -164,11 +177,13 @@ impl Ring {
         let kind = unsafe { start.wrapping_add(address + PACKET_TYPE).read() };
         let step = header.tp_next_offset as usize;
         let (mac, captured) = (header.tp_mac as usize, header.tp_snaplen as usize);
-        if offset.saturating_add(mac).saturating_add(captured) > BLOCK {
+        let length = mac.saturating_add(captured);
+        if offset.saturating_add(length) > BLOCK || (step != 0 && step < length) {
             return (None, step);
         }
-        // SAFETY: inside the block by the check above; the block is ours and `&mut self` makes this the only reference into it.
-        let room = unsafe { slice::from_raw_parts_mut(start, mac + captured) };
+        // SAFETY: inside the block, which is ours, and in front of the next frame, by the checks above: offsets grow, so this is the only
+        // reference to these bytes, and it gives way to the packet's.
+        let room = unsafe { slice::from_raw_parts_mut(start, length) };
         let first = put_tag_back(room, mac, &header);
         let bytes = room.get(first..).unwrap_or_default();
         let tag = bytes.len().saturating_sub(captured);

@@ -16,7 +16,7 @@ use self::plan::Plan;
 use self::socket::{Socket, next_turn, take_batches};
 use super::clock::Clock;
 use super::watch::Watch;
-use super::{Frame, Gate, Link, Losses, Source, Wait};
+use super::{Gate, Losses, OnFrames, Source, Wait};
 use crate::config::{CaptureSettings, Steering};
 use crate::error::{Error, Result};
 use crate::nic::Interface;
@@ -200,7 +200,7 @@ impl AfXdp {
 impl Source for AfXdp {
     /// The frames of several queues are shown in the order in which the kernel program saw them, so that an answer does not come
     /// before its question because it came through another queue.
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize {
         let AfXdp { sockets, clock, gate, .. } = self;
         let mut shown = 0_usize;
         let mut now = clock.tick();
@@ -217,11 +217,7 @@ impl Source for AfXdp {
                 take_batches(sockets, now);
                 continue;
             }
-            shown = shown.saturating_add(socket.show(turn.until, |taken, bytes| {
-                let at = clock.wall(taken.seen_at);
-                let wire_len = bytes.len();
-                on_frame(Frame { at, link: Link::Ethernet, bytes, wire_len, hash: taken.hash }, &mut **gate);
-            }));
+            shown = shown.saturating_add(socket.show(turn.until, clock, |frames| on_frames(frames, &mut **gate)));
             if socket.head().is_none() {
                 break;
             }

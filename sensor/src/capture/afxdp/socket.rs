@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use xsk_rs::FrameDesc;
 use xsk_rs::socket::Fd;
 
 use super::home::{Home, Queues, Refill};
+use crate::capture::clock::Clock;
+use crate::capture::{Frame, Link, TOGETHER};
 
 /// How much later than the kernel program saw it a frame may appear in a ring, in nanoseconds: the driver hands over what it has
 /// received in one go, at the end of its poll.
@@ -30,12 +33,12 @@ pub(super) struct Socket {
 
 /// A frame out of the ring.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
+struct Taken {
     desc: FrameDesc,
     /// `CLOCK_MONOTONIC` in the kernel program; without its metadata, when the frame was taken.
-    pub seen_at: u64,
+    seen_at: u64,
     /// The steering hash.
-    pub hash: Option<u32>,
+    hash: Option<u32>,
 }
 
 /// Whose frames are to be shown, and up to which time.
@@ -107,15 +110,20 @@ impl Socket {
     }
 
     /// Shows frames up to `until`, and gives them back. Returns how many there were.
-    pub(super) fn show(&mut self, until: u64, mut on_frame: impl FnMut(&Taken, &[u8])) -> usize {
-        let before = self.next;
-        while let Some(taken) = self.taken.get(self.next).filter(|taken| taken.seen_at <= until) {
-            on_frame(taken, self.home.bytes(&taken.desc));
-            self.held.push(taken.desc);
-            self.next = self.next.saturating_add(1);
+    pub(super) fn show(&mut self, until: u64, clock: &Clock, mut on_frames: impl FnMut(&[Frame<'_>])) -> usize {
+        let waiting = self.taken.get(self.next..).unwrap_or_default();
+        let count = waiting.iter().take_while(|taken| taken.seen_at <= until).count();
+        for together in waiting.get(..count).unwrap_or_default().chunks(TOGETHER) {
+            let frames = together.iter().map(|taken| {
+                let bytes = self.home.bytes(&taken.desc);
+                Frame::new(clock.wall(taken.seen_at), Link::Ethernet, bytes, bytes.len()).steered(taken.hash)
+            });
+            on_frames(&frames.collect::<SmallVec<[_; TOGETHER]>>());
+            self.held.extend(together.iter().map(|taken| taken.desc));
         }
+        self.next = self.next.saturating_add(count);
         self.refill();
-        self.next.saturating_sub(before)
+        count
     }
 
     pub(super) fn refill(&mut self) {

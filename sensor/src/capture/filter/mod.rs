@@ -39,20 +39,6 @@ impl HostFilter {
         HostFilter { tables: HostTables::new(plan), counters: Arc::default() }
     }
 
-    /// Whether a frame is wanted. It is counted under the reason.
-    #[inline]
-    pub fn admits(&mut self, frame: &Frame<'_>) -> bool {
-        self.tables.now = frame.at;
-        let counter = match plain::is_plainly_wanted(frame, &self.tables) {
-            true => contract::Counter::Port,
-            false => view::decide(frame, &mut self.tables).counter,
-        };
-        if let Some(count) = self.counters.frames.get(counter as usize) {
-            count.inc();
-        }
-        counter.redirects()
-    }
-
     /// What it counts.
     pub fn counters(&self) -> &Arc<FilterCounters> {
         &self.counters
@@ -85,6 +71,20 @@ impl HostFilter {
 }
 
 impl Gate for HostFilter {
+    /// It is counted under the reason.
+    #[inline]
+    fn admits(&mut self, frame: &Frame<'_>) -> bool {
+        self.tables.now = frame.at;
+        let counter = match frame.plain().is_some_and(|plain| plain::is_plainly_wanted(plain, &self.tables)) {
+            true => contract::Counter::Port,
+            false => view::decide(frame, &mut self.tables).counter,
+        };
+        if let Some(count) = self.counters.frames.get(counter as usize) {
+            count.inc();
+        }
+        counter.redirects()
+    }
+
     fn expect(&mut self, expectation: Expectation) {
         self.begin(expectation.endpoint(), expectation.wanted());
     }
@@ -275,7 +275,7 @@ mod tests {
         let (options, ports) = (Options::DEFAULT, Ports::new(Rules::DEFAULT));
         let mut filter = HostFilter::new(&Plan { options, ports, queues: 1, expectations: 8, bypasses: 8 });
         let vxlan = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0x12, 0xb5, 0, 8, 0, 0];
-        let frame = Frame { at: Timestamp::ZERO, link: Link::RawIp, bytes: &vxlan, wire_len: vxlan.len(), hash: None };
+        let frame = Frame::new(Timestamp::ZERO, Link::RawIp, &vxlan, vxlan.len());
         let (transport, addr) = (Transport::Udp, [10, 0, 0, 2].into());
         let (why, mode) = (ExpectationReason::RpcService, ExpectationMode::Full);
         let expectation = Expectation { transport, addr, port: 4789, why, mode };

@@ -56,12 +56,6 @@ impl ShardFilter {
         }
     }
 
-    /// Whether a frame is wanted. It is counted under the reason.
-    #[inline]
-    pub fn admits(&mut self, frame: &Frame<'_>) -> bool {
-        self.filter.admits(frame)
-    }
-
     /// What it counts.
     pub fn counters(&self) -> &Arc<FilterCounters> {
         self.filter.counters()
@@ -75,6 +69,10 @@ impl ShardFilter {
 }
 
 impl Gate for ShardFilter {
+    fn admits(&mut self, frame: &Frame<'_>) -> bool {
+        self.filter.admits(frame)
+    }
+
     fn expect(&mut self, expectation: Expectation) {
         self.filter.expect(expectation);
         self.tell_others(Request::Expect(expectation));

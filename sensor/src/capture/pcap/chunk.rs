@@ -71,12 +71,8 @@ impl Chunk {
     pub fn frame(&self, located: &Located) -> Frame<'_> {
         let start = located.start as usize;
         let end = start.saturating_add(located.captured as usize);
-        Frame {
-            at: located.at,
-            link: located.link,
-            bytes: self.bytes.get(start..end).unwrap_or_default(),
-            wire_len: located.wire_len as usize,
-            hash: self.steered.then_some(located.hash),
-        }
+        let bytes = self.bytes.get(start..end).unwrap_or_default();
+        let frame = Frame::new(located.at, located.link, bytes, located.wire_len as usize);
+        frame.steered(self.steered.then_some(located.hash))
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::chunk::Chunk;
 use super::dispatch::{Fed, Feed};
 use crate::capture::filter::{FilterCounters, ShardFilter};
-use crate::capture::{Frame, Gate, Losses, Source, Wait};
+use crate::capture::{Gate, Losses, OnFrames, Source, TOGETHER, Wait};
 use crate::time::Timestamp;
 
 /// The frames of capture files, for one worker.
@@ -77,26 +79,23 @@ impl FileSource {
 impl Source for FileSource {
     /// A batch is a step of the clock. Afterwards [`Source::now`] is the time of the first frame of the next step, so that all timers up to
     /// it fire before it is seen.
-    fn drain(&mut self, on_frame: &mut dyn FnMut(Frame<'_>, &mut dyn Gate)) -> usize {
+    fn drain(&mut self, on_frames: &mut OnFrames<'_>) -> usize {
         if self.stopped || !self.ready() {
             return 0;
         }
-        let mut shown = 0_usize;
         let packets = self.chunk.shards.get(self.shard).map(Vec::as_slice).unwrap_or_default();
         let packets = packets.get(self.next..).unwrap_or_default();
-        for packet in packets.iter().take_while(|packet| packet.step == self.step) {
-            self.next = self.next.saturating_add(1);
-            let frame = self.chunk.frame(packet);
-            if self.filter.admits(&frame) {
-                shown = shown.saturating_add(1);
-                on_frame(frame, &mut self.filter);
-            }
+        let count = packets.iter().take_while(|packet| packet.step == self.step).count();
+        for packets in packets.get(..count).unwrap_or_default().chunks(TOGETHER) {
+            let frames = packets.iter().map(|packet| self.chunk.frame(packet));
+            on_frames(&frames.collect::<SmallVec<[_; TOGETHER]>>(), &mut self.filter);
         }
+        self.next = self.next.saturating_add(count);
         self.step = self.step.saturating_add(1);
         if let Some(&clock) = self.chunk.clocks.get(self.step as usize) {
             self.now = clock;
         }
-        shown
+        count
     }
 
     fn now(&self) -> Timestamp {

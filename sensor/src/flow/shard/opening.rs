@@ -2,7 +2,7 @@
 
 use super::Shard;
 use crate::analyzers::{AnyAnalyzer, Service};
-use crate::capture::Gate;
+use crate::capture::{Frame, Gate};
 use crate::config::seconds;
 use crate::event::{ConnectionEvent, Handler};
 use crate::flow::Conn;
@@ -14,31 +14,71 @@ use crate::packet::Segment;
 use crate::record::ConnId;
 use crate::time::Timestamp;
 
+/// What is looked for in the table when a packet comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sought {
+    hashed: Hashed,
+    /// Whether one of its ports is watched.
+    watched: bool,
+    /// Where it most likely is.
+    likely: Option<SlotId>,
+}
+
 impl<H: Handler> Shard<H> {
+    /// What to look for, for a packet with this key.
+    #[inline]
+    pub(super) fn seek(&self, key: FlowKey) -> Sought {
+        Sought { hashed: self.table.hash(key), watched: self.is_watched(&key), likely: None }
+    }
+
+    /// What to look for, for a frame that will be processed in a while, if it can be told at a glance. Asks for the line of the index.
+    #[inline]
+    pub(super) fn look_ahead(&self, frame: &Frame<'_>) -> Option<Sought> {
+        let sought = self.seek(frame.plain()?.key());
+        if self.may_be_there(&sought) {
+            self.table.prefetch(&sought.hashed);
+        }
+        Some(sought)
+    }
+
+    /// Asks for the connections of frames that will be processed soon.
+    #[inline]
+    pub(super) fn come_nearer<'a>(&self, coming: impl IntoIterator<Item = &'a mut Option<Sought>>) {
+        let sought = coming.into_iter().flatten().filter(|sought| self.may_be_there(sought));
+        sought.for_each(|sought| sought.likely = self.table.prefetch_found(&sought.hashed));
+    }
+
+    /// Asks for what a connection keeps elsewhere; the connection is here by now.
+    #[inline]
+    pub(super) fn come_whole(&self, coming: Option<&Option<Sought>>) {
+        let likely = coming.and_then(Option::as_ref).and_then(|sought| sought.likely);
+        likely.into_iter().for_each(|id| self.table.prefetch_beside(id));
+    }
+
+    #[inline]
+    fn may_be_there(&self, sought: &Sought) -> bool {
+        sought.watched || self.unwatched > 0
+    }
+
     /// The connection of a packet: the one that is there (unless its time was over before this packet), or a new one.
     pub(super) fn find_or_open(
         &mut self,
         at: Timestamp,
-        key: FlowKey,
+        sought: &Sought,
         segment: Option<&Segment<'_>>,
         gate: &mut dyn Gate,
     ) -> Option<(SlotId, Direction)> {
-        let ports = &self.ports;
-        let watched = ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some();
-        if !watched && self.unwatched == 0 && !self.is_expected(at, &key) {
-            return None;
-        }
-        let hashed = self.table.hash(key);
-        if let Some((id, direction)) = self.table.find(&hashed)
+        if self.may_be_there(sought)
+            && let Some((id, direction)) = self.table.find_near(&sought.hashed, sought.likely)
             && self.still_lives(id, at, gate)
             && !self.is_reused(id, at, segment, gate)
         {
             return Some((id, direction));
         }
-        if !watched && !self.is_expected(at, &key) {
+        if !sought.watched && !self.is_expected(at, &sought.hashed.key()) {
             return None;
         }
-        self.open(at, &hashed, segment, gate)
+        self.open(at, sought, segment, gate)
     }
 
     fn is_expected(&mut self, at: Timestamp, key: &FlowKey) -> bool {
@@ -74,7 +114,7 @@ impl<H: Handler> Shard<H> {
     fn open(
         &mut self,
         at: Timestamp,
-        hashed: &Hashed,
+        sought: &Sought,
         segment: Option<&Segment<'_>>,
         gate: &mut dyn Gate,
     ) -> Option<(SlotId, Direction)> {
@@ -84,7 +124,7 @@ impl<H: Handler> Shard<H> {
             self.stats.counters.connections_evicted.inc();
             self.drop_connection(victim, at, gate);
         }
-        let sent = hashed.key();
+        let sent = sought.hashed.key();
         let flipped = self.is_from_responder(at, &sent, segment);
         let key = if flipped { sent.reverse() } else { sent };
         let service = self.service(at, &key);
@@ -102,12 +142,11 @@ impl<H: Handler> Shard<H> {
             Transport::Udp => seconds(timeouts.udp_inactivity_timeout),
         };
         let analyzer = service.map(AnyAnalyzer::new);
-        let watched = self.is_watched(&key);
-        let tcp = (key.transport == Transport::Tcp).then(|| self.pool.take_tcp(watched));
-        let id = self.table.insert(hashed, Connection::new(conn, analyzer, tcp, inactivity))?;
+        let tcp = (key.transport == Transport::Tcp).then(|| self.pool.take_tcp(sought.watched));
+        let id = self.table.insert(&sought.hashed, Connection::new(conn, analyzer, tcp, inactivity))?;
         let connection = self.table.get_mut(id)?;
         connection.subject.raise(&mut shared!(self, at, gate), ConnectionEvent::NewConnection);
-        self.unwatched += usize::from(!watched);
+        self.unwatched += usize::from(!sought.watched);
         self.stats.counters.connections_opened.inc();
         self.stats.counters.connections_open.set(self.table.len() as u64);
         Some((id, if flipped { Direction::FromResp } else { Direction::FromOrig }))
@@ -127,6 +166,7 @@ impl<H: Handler> Shard<H> {
         watched.or_else(|| self.handler.expected(at, key))
     }
 
+    #[inline]
     pub(super) fn is_watched(&self, key: &FlowKey) -> bool {
         let ports = &self.ports;
         ports.get(key.transport, key.resp_p).is_some() || ports.get(key.transport, key.orig_p).is_some()
