@@ -17,7 +17,7 @@ const SIZE_LIMIT: usize = 16 << 20;
 #[serde(try_from = "Vec<String>")]
 pub struct Patterns {
     set: RegexSet,
-    /// What is looked for before the set itself is.
+    /// What is looked for first, in sets that are tried on every line.
     required: Required,
 }
 
@@ -25,6 +25,12 @@ impl Patterns {
     /// These, each of which has been compiled within its set, all in one.
     pub fn union(sources: &[String]) -> Self {
         Patterns::compile(sources, usize::MAX).unwrap_or_default()
+    }
+
+    /// These, made to be tried on every line of a session: long ones are searched for literals first. To find out which takes its time.
+    #[must_use]
+    pub fn for_every_line(self) -> Self {
+        Patterns { required: Required::by(self.sources()), ..self }
     }
 
     /// Whether any of them is found in `text`.
@@ -49,7 +55,7 @@ impl Patterns {
 
     fn compile(sources: &[String], size: usize) -> Result<Self, regex::Error> {
         let set = RegexSetBuilder::new(sources).unicode(false).size_limit(size).build()?;
-        Ok(Patterns { set, required: Required::by(sources) })
+        Ok(Patterns { set, required: Required::default() })
     }
 }
 
@@ -137,22 +143,23 @@ mod tests {
         vec(piece, 0..8).prop_map(|pieces| pieces.concat())
     }
 
-    static SHIPPED: LazyLock<(Settings, Ends, Vec<Regex>)> = LazyLock::new(|| {
+    static SHIPPED: LazyLock<(Vec<Patterns>, Ends, Vec<Regex>)> = LazyLock::new(|| {
         let settings = Settings::default();
-        let prompts = [&settings.sets().login_prompts, &settings.sets().direct_login_prompts];
+        let sets = settings.sets();
+        let lines = [&sets.output_trouble, &sets.input_trouble, &sets.login_success_msgs, &sets.login_timeouts];
+        let prompts = [&sets.login_prompts, &sets.direct_login_prompts];
         let sources = prompts.into_iter().flat_map(Patterns::sources);
         let each =
             sources.map(|source| RegexBuilder::new(source).unicode(false).build().expect("it compiles")).collect();
         let ends = Ends::new(&prompts);
-        (settings, ends, each)
+        (lines.map(|set| set.clone().for_every_line()).to_vec(), ends, each)
     });
 
     proptest! {
         #[test]
         fn a_set_says_what_its_patterns_say(text in texts()) {
-            let (settings, ends, each) = &*SHIPPED;
-            let sets = settings.sets();
-            for one in [&sets.output_trouble, &sets.input_trouble, &sets.login_failure_msgs, &sets.login_timeouts] {
+            let (sets, ends, each) = &*SHIPPED;
+            for one in sets {
                 prop_assert_eq!(one.is_match(&text), one.set.is_match(&text));
             }
             prop_assert_eq!(ends.first_end(&text), each.iter().filter_map(|one| one.shortest_match(&text)).min());

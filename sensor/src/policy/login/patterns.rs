@@ -31,7 +31,7 @@ impl LinePatterns {
                 kinds.push(*kind);
             }
         }
-        LinePatterns { patterns: Patterns::union(&sources), kinds }
+        LinePatterns { patterns: Patterns::union(&sources).for_every_line(), kinds }
     }
 
     /// What a client's lines are tried on.
