@@ -1,5 +1,6 @@
 //! The generators and the ladder on a wire of their own: what is sent arrives, and every frame is accounted for.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portreeve_bench::generator::Pace;
@@ -13,7 +14,7 @@ const LASTING: Duration = Duration::from_millis(300);
 /// So slow that a busy machine without optimization keeps up.
 const GENTLE: Pace = Pace::PerSecond(5_000.0);
 
-fn lab() -> Option<Lab> {
+fn lab() -> Option<(Lab, MutexGuard<'static, ()>)> {
     if without_root() {
         return None;
     }
@@ -21,12 +22,15 @@ fn lab() -> Option<Lab> {
         skip("there is no kernel program: run `cargo xtask build-ebpf`");
         return None;
     }
-    Some(Lab::veth().expect("a veth pair"))
+    // Another test's sensor in this process would be taken for one's own, and one's own for started before it is.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    Some((Lab::veth().expect("a veth pair"), alone))
 }
 
 #[test]
 fn every_rung_accounts_for_every_frame_even_when_it_is_overrun() {
-    let Some(mut lab) = lab() else { return };
+    let Some((mut lab, _alone)) = lab() else { return };
     let load = scenario::load("imix").expect("it is one of them");
     let packet = Sensor::by_af_packet(&[]).expect("settings");
     let rungs: [Box<dyn Rung>; 4] =
@@ -44,7 +48,7 @@ fn every_rung_accounts_for_every_frame_even_when_it_is_overrun() {
 
 #[test]
 fn the_sensor_understands_what_is_said_in_live_frames() {
-    let Some(mut lab) = lab() else { return };
+    let Some((mut lab, _alone)) = lab() else { return };
     let load = scenario::load("conversations").expect("it is one of them");
     let mut sensor = Sensor::full(&[]).expect("settings");
     let trial = sensor.trial(&mut lab, &load, GENTLE, 4 * LASTING).expect("a trial");
@@ -63,7 +67,7 @@ fn the_sensor_understands_what_is_said_in_live_frames() {
 
 #[test]
 fn af_xdp_sends_the_same_load() {
-    let Some(lab) = lab() else { return };
+    let Some((lab, _alone)) = lab() else { return };
     let mut lab = lab.with(Box::new(Transmit::on(NEAR).expect("a socket")));
     let load = scenario::load("wanted").expect("it is one of them");
     for pace in [Pace::FlatOut, GENTLE] {
