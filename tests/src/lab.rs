@@ -2,11 +2,16 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
 use portreeve::sys::{Interfaces, PacketSocket};
 
 use crate::skip::{skip, without_root};
+
+/// How long the kernel may take to know that a wire is whole.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The calling thread's private network. Threads and processes that it starts are in it too.
 #[derive(Debug)]
@@ -38,6 +43,17 @@ impl Lab {
             let interfaces = Interfaces::open().expect("a socket for requests");
             interfaces.set_offload(end, "tx-checksum-ip-generic", false).expect("veth can do without checksum offload");
         }
+        // The end that was taken up first hears of the other's carrier later; until then it drops what it is given to send, and says nothing.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_up(one) {
+            assert!(Instant::now() < deadline, "the wire has no carrier");
+            sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn is_up(&self, interface: &str) -> bool {
+        let told = Command::new("ip").args(["-oneline", "link", "show", interface]).output().expect("ip is installed");
+        String::from_utf8_lossy(&told.stdout).contains(" state UP ")
     }
 
     /// Joins interfaces to a hub: what comes in by one goes out by all others. None of them answers for the lab's addresses.

@@ -317,7 +317,8 @@ fn packet_sockets_bring_the_same() {
         let Some(lab) = Lab::enter() else { return };
         lab.wire("here", "there", 1);
         let interface = Interface::find("there").expect("the lab has made it");
-        let settings = CaptureSettings { socket_bytes: 8 << 20, ..CaptureSettings::default() };
+        // A block is closed after some milliseconds, full or not: there are enough of them for a reader that has to wait for its CPU.
+        let settings = CaptureSettings { socket_bytes: 64 << 20, ..CaptureSettings::default() };
         let mut sources = afpacket::open(&interface, &settings, &plan(1, workers)).expect("root may open them").sources;
         // Without XDP the frames pass the backlog of a CPU, which holds 1000.
         let load = Load { count: 20_000, pairs: 1_000, window: 512 };

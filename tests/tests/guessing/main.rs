@@ -104,7 +104,8 @@ fn guess(lab: &Lab, folder: &Path, guessers: &[Guesser]) {
     }
 }
 
-/// hydra with a list of passwords. Over Telnet it loses count once the server has refused one, so that it gets each for itself.
+/// hydra with a list of passwords. Over Telnet it loses count once the server has refused one, so that it gets each for itself; and a slow
+/// server makes it give up, so that the right one is tried until it has seen that it is. The same pair again is no other guess.
 fn hydra(folder: &Path, guesser: &Guesser) -> Child {
     // In it, hydra leaves what it would take up again.
     let working = tempfile::tempdir_in(folder).expect("a folder").keep();
@@ -112,12 +113,17 @@ fn hydra(folder: &Path, guesser: &Guesser) -> Child {
     let passwords: String = wrong.chain(guesser.right.then(|| format!("{PASSWORD}\n"))).collect();
     std::fs::write(working.join("list"), passwords).expect("a list");
     let script = match guesser.service {
-        "telnet" => "while read -r password; do hydra -I -t 1 -l $1 -p $password $2; done <list",
+        "telnet" => {
+            "while read -r password; do for _ in 1 2 3; do
+                hydra -I -t 1 -l $1 -p $password $2 | tee told
+                [ $password != $3 ] || grep --quiet 'password: ' told && break
+            done; done <list"
+        }
         _ => "hydra -I -t 1 -l $1 -P list $2",
     };
     let target = format!("{}://{}", guesser.service, guesser.server);
     let mut hydra = Command::new("timeout");
-    hydra.args([LONGEST, "bash", "-c", script, "bash", USER, &target]).current_dir(working);
+    hydra.args([LONGEST, "bash", "-c", script, "bash", USER, &target, PASSWORD]).current_dir(working);
     hydra.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     hydra.spawn().expect("a shell is there")
 }
