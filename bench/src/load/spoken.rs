@@ -28,7 +28,7 @@ pub fn conversations(name: &'static str, what: &'static str, others: &[Template]
 
 /// Lookups that are notices, each of another client, so that they are one frame in a hundred; or as many that nobody complains about.
 pub fn storm(name: &'static str, what: &'static str, noticed: bool) -> Load {
-    let one = |number: usize| if noticed && number % 50 == 0 { talks::lookup() } else { talks::ping() };
+    let one = |number: usize| if noticed && number.is_multiple_of(50) { talks::lookup() } else { talks::ping() };
     load(name, what, &Vec::from_iter((0..200).map(one)), &[], 0.0)
 }
 

@@ -85,7 +85,7 @@ impl Packets {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
-        let key = key(((self.state >> 32) * self.flows >> 32) as u32);
+        let key = key((((self.state >> 32) * self.flows) >> 32) as u32);
         if self.state & 1 == 0 { key } else { key.reverse() }
     }
 }

@@ -66,7 +66,7 @@ fn vlan(port: u16) -> Vec<u8> {
 /// A part of a datagram; only the first has its ports.
 fn fragment(port: u16, offset: u16, more: bool) -> Vec<u8> {
     let mut frame = udp(port);
-    let [high, low] = (offset / 8 | u16::from(more) << 13).to_be_bytes();
+    let [high, low] = ((offset / 8) | (u16::from(more) << 13)).to_be_bytes();
     (frame[20], frame[21]) = (high, low);
     frame
 }
