@@ -180,9 +180,9 @@ impl<S: Source> Source for Ungated<S> {
         let source = &mut self.source;
         source.drain(&mut |frames, gate| {
             if ungated {
-                on_frames(frames, &mut Open(|frame: &Frame<'_>| gate.admits(frame)))
+                on_frames(frames, &mut Open(|frame: &Frame<'_>| gate.admits(frame)));
             } else {
-                on_frames(frames, gate)
+                on_frames(frames, gate);
             }
         })
     }
