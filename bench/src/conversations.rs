@@ -1,6 +1,6 @@
 //! A capture of conversations of every protocol, between ever new clients and one server.
 
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::Path;
 
 use crate::capture_file::CaptureFile;
@@ -17,7 +17,7 @@ const PACE: u64 = 10;
 /// The file cannot be written.
 pub fn write(path: &Path, packets: u32) -> Result<()> {
     let mut file = CaptureFile::create(path, PACE)?;
-    let Some(load) = scenario::load("conversations") else { return file.finish() };
+    let load = scenario::load("conversations").ok_or_else(|| Error::other("there is no load of that name"))?;
     let mut played = Played::new(&load, Pace::FlatOut);
     for _ in 0..packets {
         if let Some(frame) = played.next(1) {

@@ -123,14 +123,7 @@ fn measure(cli: &Cli) -> Result<Report> {
     let (began, clock) = (Timestamp::now(), Instant::now());
     let machine = machine::describe(&lab, command());
     let effort = if cli.quick { Effort::QUICK } else { Effort::FULL };
-    let mut rungs = rung::ladder(cli.peer_command.as_deref(), &cli.set)?;
-    if let Some(unknown) = cli.rung.iter().find(|name| rungs.iter().all(|rung| rung.name() != *name)) {
-        bail!(
-            "there is no rung {unknown}; there are {}",
-            Vec::from_iter(rungs.iter().map(|rung| rung.name())).join(", ")
-        );
-    }
-    rungs.retain(|rung| cli.rung.is_empty() || cli.rung.iter().any(|name| name == rung.name()));
+    let mut rungs = rung::only(&cli.rung, rung::ladder(cli.peer_command.as_deref(), &cli.set)?)?;
     let mut scenarios = Vec::new();
     for load in &loads {
         scenarios.push(climb(&mut lab, load, &mut rungs, effort)?);

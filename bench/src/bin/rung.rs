@@ -8,7 +8,7 @@ use clap::Parser;
 use portreeve_bench::generator::Pace;
 use portreeve_bench::lab::Lab;
 use portreeve_bench::result::Trial;
-use portreeve_bench::rung::ladder;
+use portreeve_bench::rung::{ladder, only};
 use portreeve_bench::{program, refusals, scenario};
 
 /// As the sensor itself has it: the records cross from one thread to another.
@@ -49,8 +49,7 @@ fn run(cli: &Cli) -> Result<()> {
     let pace = cli.rate.map_or(Pace::FlatOut, Pace::PerSecond);
     let mut lab = Lab::veth()?;
     println!("{}: {:.1} bytes, {:.1} % wanted", load.name, load.frame_bytes(), 100.0 * load.wanted());
-    let mut rungs = ladder(None, &cli.set)?;
-    rungs.retain(|rung| cli.rung.is_empty() || cli.rung.iter().any(|name| name == rung.name()));
+    let mut rungs = only(&cli.rung, ladder(None, &cli.set)?)?;
     for _ in 0..cli.turns {
         for rung in &mut rungs {
             show(rung.name(), &rung.trial(&mut lab, &load, pace, Duration::from_secs_f64(cli.seconds))?);

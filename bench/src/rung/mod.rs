@@ -10,7 +10,7 @@ mod xdp_drop;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::generator::{Pace, Sent};
 use crate::lab::Lab;
@@ -55,6 +55,22 @@ pub fn ladder(peer_command: Option<&str>, sets: &[String]) -> Result<Vec<Box<dyn
     rungs.extend(tcpdump().map(|peer| Box::new(peer) as Box<dyn Rung>));
     rungs
         .extend(peer_command.map(|command| Box::new(Peer::new("peer", "the given command", command)) as Box<dyn Rung>));
+    Ok(rungs)
+}
+
+/// Those of the rungs that are named; all of them if no name is given.
+///
+/// # Errors
+/// There is no rung of a name.
+pub fn only(names: &[String], mut rungs: Vec<Box<dyn Rung>>) -> Result<Vec<Box<dyn Rung>>> {
+    for name in names {
+        ensure!(
+            rungs.iter().any(|rung| rung.name() == name),
+            "there is no rung {name}; there are {}",
+            Vec::from_iter(rungs.iter().map(|rung| rung.name())).join(", ")
+        );
+    }
+    rungs.retain(|rung| names.is_empty() || names.iter().any(|name| name == rung.name()));
     Ok(rungs)
 }
 

@@ -115,7 +115,7 @@ pub trait Source {
         Duration::ZERO
     }
 
-    /// What became of the frames that never reached `on_frame`, since the start.
+    /// What became of the frames that never reached `on_frames`, since the start.
     fn losses(&self) -> Losses;
 
     /// Why the source has ended before its time, if it has: an interface that vanished, an input that broke off.

@@ -69,9 +69,7 @@ impl Pool {
     #[inline]
     pub(super) fn give_back_kept(&mut self, mut kept: Box<Kept>) {
         if self.kept.len() < KEPT {
-            if kept.pieces.capacity() > PIECES_KEPT || kept.recent.capacity() > LARGEST_KEPT {
-                kept.shrink(PIECES_KEPT, LARGEST_KEPT);
-            }
+            kept.shrink(PIECES_KEPT, LARGEST_KEPT);
             self.kept.push(kept);
         }
     }

@@ -139,11 +139,6 @@ impl<H: Handler> Shard<H> {
         }
     }
 
-    /// Processes one frame that is wanted.
-    pub fn on_frame(&mut self, frame: Frame<'_>, gate: &mut dyn Gate) {
-        self.process(&frame, None, gate);
-    }
-
     fn process(&mut self, frame: &Frame<'_>, sought: Option<&Sought>, gate: &mut dyn Gate) {
         if self.stats.counters.frames.get() == 0 {
             self.stats.counters.began_nanos.set(frame.at.as_nanos());
@@ -253,7 +248,9 @@ impl<H: Handler> Shard<H> {
         let sooner = match &packet.body {
             Body::Tcp(segment) => {
                 let sooner = connection.on_segment(&mut shared, &packet.ip, direction, segment);
-                if connection.follow_termination(&mut shared, frame, packet, segment, direction) {
+                if connection.is_to_be_terminated(&shared)
+                    && connection.follow_termination(&mut shared, frame, packet, segment, direction)
+                {
                     self.terminating.push(id);
                 }
                 sooner

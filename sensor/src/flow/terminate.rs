@@ -33,22 +33,15 @@ pub(super) struct Terminating {
 }
 
 impl Connection {
-    /// Follows a connection that policy terminates; this packet of it has been taken in. `true` if [`Connection::ask_again`] is to be
-    /// called in a while.
+    /// Whether policy terminates it, and there is somebody to ask.
     #[inline]
-    pub fn follow_termination(
-        &mut self,
-        shared: &mut Shared<'_>,
-        frame: &Frame<'_>,
-        packet: &Packet<'_>,
-        segment: &Segment<'_>,
-        direction: Direction,
-    ) -> bool {
-        let terminated = self.subject.conn.verdict.has(Verdict::TERMINATE) && shared.requests.is_some();
-        terminated && self.follow(shared, frame, packet, segment, direction)
+    pub fn is_to_be_terminated(&self, shared: &Shared<'_>) -> bool {
+        self.subject.conn.verdict.has(Verdict::TERMINATE) && shared.requests.is_some()
     }
 
-    fn follow(
+    /// Follows a connection that is to be terminated; this packet of it has been taken in. `true` if [`Connection::ask_again`] is to be
+    /// called in a while.
+    pub fn follow_termination(
         &mut self,
         shared: &mut Shared<'_>,
         frame: &Frame<'_>,

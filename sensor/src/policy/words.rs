@@ -7,7 +7,7 @@ use crate::config::PolicySets;
 use crate::flow::key::{FlowKey, Transport};
 use crate::flow::{Annotation, Conn};
 use crate::record::ProgramName;
-use crate::record::digits::{put_addr, put_number};
+use crate::record::digits::{put_addr, put_number, put_port};
 use crate::text::Text;
 
 /// Writes the manual's texts; holds what they need.
@@ -50,11 +50,7 @@ impl Words<'_> {
         out.push(b'/');
         match self.sets.port_names.of(key.transport, key.resp_p) {
             Some(name) => out.extend_from_slice(name.as_bytes()),
-            None => {
-                put_number(out, key.resp_p.into());
-                out.push(b'/');
-                out.extend_from_slice(key.transport.name().as_bytes());
-            }
+            None => put_port(out, key.resp_p, key.transport),
         }
         if !unanswered {
             out.push(b' ');

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::Value;
 use super::define::{Column, Field, Name, Show};
-use super::digits::put_number;
+use super::digits::{put_number, put_port};
 use crate::analyzers::Service;
 use crate::flow::History;
 use crate::flow::key::Transport;
@@ -135,9 +135,7 @@ impl Annotation {
             Annotation::Mapping { program, port, transport } => {
                 program.put(out);
                 out.extend_from_slice(b" -> ");
-                put_number(out, (*port).into());
-                out.push(b'/');
-                out.extend_from_slice(transport.name().as_bytes());
+                put_port(out, *port, *transport);
             }
         }
     }

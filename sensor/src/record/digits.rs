@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::flow::key::Transport;
+
 /// The most digits of a number.
 const MOST: usize = 20;
 
@@ -98,6 +100,13 @@ pub fn put_addr(out: &mut Vec<u8>, addr: IpAddr) {
             let _ = std::io::Write::write_fmt(out, format_args!("{v6}"));
         }
     }
+}
+
+/// Appends `<port>/<transport>`.
+pub fn put_port(out: &mut Vec<u8>, port: u16, transport: Transport) {
+    put_number(out, port.into());
+    out.push(b'/');
+    out.extend_from_slice(transport.name().as_bytes());
 }
 
 #[cfg(test)]

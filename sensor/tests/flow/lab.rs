@@ -101,7 +101,7 @@ impl Lab {
     /// Feeds one frame, at so many milliseconds.
     pub fn feed(&mut self, millis: u64, bytes: &[u8]) {
         let frame = Frame::new(at(millis), Link::Ethernet, bytes, bytes.len());
-        self.shard.on_frame(frame, &mut self.gate);
+        self.shard.on_frames(&[frame], &mut self.gate);
     }
 
     pub fn close(&mut self, millis: u64) {

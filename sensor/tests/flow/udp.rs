@@ -73,7 +73,7 @@ fn frames_of_another_shard_are_counted() {
     let bytes = udp(CLIENT, 1023, SERVER, 111, b"call");
     for hash in [Some(0), Some(u32::MAX), None] {
         let frame = Frame::new(crate::lab::at(100_000), Link::Ethernet, &bytes, bytes.len()).steered(hash);
-        lab.shard.on_frame(frame, &mut lab.gate);
+        lab.shard.on_frames(&[frame], &mut lab.gate);
     }
     assert_eq!(lab.stats.counters.wrong_shard.get(), 1);
 }

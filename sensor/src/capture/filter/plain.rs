@@ -6,8 +6,9 @@ use super::HostTables;
 use crate::capture::plain::Plain;
 
 /// Whether this is a packet of which the contract says [`Counter::Port`](portreeve_ebpf::Counter::Port) for the plainest of reasons: at a
-/// watched port, between hosts that have nothing bypassed. Of every other packet nothing is said. The kernel program has no such way: what
-/// it wants is about to be copied, which costs more.
+/// watched port, between hosts that have nothing bypassed. Of every other packet nothing is said. The kernel
+/// program's way of that kind is [`portreeve_ebpf::recognize`]; here the headers have been read already, and the hash is of use only while
+/// anything is bypassed.
 #[inline]
 pub(super) fn is_plainly_wanted(plain: &Plain, tables: &HostTables) -> bool {
     let transport = plain.transport.into();

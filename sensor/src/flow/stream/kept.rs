@@ -52,6 +52,7 @@ impl Kept {
     }
 
     /// Has no more room than this: places of pieces, and bytes.
+    #[inline]
     pub fn shrink(&mut self, pieces: usize, bytes: usize) {
         self.pieces.shrink_to(pieces);
         if self.recent.capacity() > bytes {

@@ -158,11 +158,16 @@ pub(super) fn put_reply(out: &mut Vec<u8>, code: u32, msg: &[u8]) {
         530 => "denied",
         550 => "unavail",
         _ => {
-            put_number(out, code.into());
-            out.push(b' ');
+            put_code(out, code);
             out.extend_from_slice(msg);
             return;
         }
     };
     out.extend_from_slice(words.as_bytes());
+}
+
+/// A reply's code, and the space behind it.
+pub(super) fn put_code(out: &mut Vec<u8>, code: u32) {
+    put_number(out, code.into());
+    out.push(b' ');
 }

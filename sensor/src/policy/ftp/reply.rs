@@ -4,7 +4,7 @@ use super::data::is_transfer;
 use super::matching::{INIT, answered};
 use super::path;
 use super::pending::Marks;
-use super::record::{Line, is_login, put_reply, put_request};
+use super::record::{Line, is_login, put_code, put_reply, put_request};
 use super::request::PRIVILEGED;
 use super::session::FtpSession;
 use crate::analyzers::wire::ftp_addr::{FtpPort, parse_eftp_port, parse_ftp_epsv, parse_ftp_pasv, parse_ftp_port};
@@ -13,7 +13,6 @@ use crate::policy::ids::Sensitivity;
 use crate::policy::password::HIDDEN;
 use crate::policy::words::Words;
 use crate::policy::{Policy, Seen};
-use crate::record::digits::put_number;
 use crate::text::Text;
 
 /// The last line of a reply, and the command that it answers.
@@ -234,16 +233,14 @@ impl Policy {
         } else {
             let spontaneous = reply.spontaneous && reply.code != 421;
             out.extend_from_slice(if spontaneous { b"spontaneous response (" } else { b"response (" });
-            put_number(out, reply.code.into());
-            out.push(b' ');
+            put_code(out, reply.code);
             out.extend_from_slice(msg);
             out.push(b')');
             return self.text(&self.scratch);
         }
         match to {
             Some(to) => {
-                put_number(out, reply.code.into());
-                out.push(b' ');
+                put_code(out, reply.code);
                 Words { sets: &self.sets }.endpoint_id(out, to.h, seen.conn.id.key.transport, to.p);
             }
             None => put_reply(out, reply.code, msg),

@@ -312,9 +312,8 @@ impl Policy {
 
 /// Whether a command's argument is a file or a directory.
 fn is_of_a_file(command: &[u8]) -> bool {
-    let of_three = matches!(command, b"CWD" | b"MKD" | b"RMD");
-    let names_a_file = || matches!(command, b"APPE" | b"DELE" | b"RETR" | b"RNFR" | b"RNTO" | b"STOR" | b"STOU");
-    of_three || names_a_file() || matches!(command, b"SIZE" | b"MDTM" | b"REST")
+    let moves = matches!(command, b"CWD" | b"MKD" | b"RMD" | b"DELE" | b"RNFR" | b"RNTO");
+    moves || matches!(command, b"APPE" | b"RETR" | b"STOR" | b"STOU" | b"SIZE" | b"MDTM" | b"REST")
 }
 
 /// Whether `exec` is somewhere in it, in any case.
