@@ -8,7 +8,7 @@ use std::time::Duration;
 use xsk_rs::config::Interface as DeviceName;
 
 use super::Running;
-use super::home::{Home, Layout, Queues};
+use super::home::{HEADROOM, Home, Layout, Queues};
 use crate::config::CaptureSettings;
 use crate::error::{Error, Result};
 use crate::nic::Interface;
@@ -134,7 +134,7 @@ impl<'a> Plan<'a> {
 /// With copying every frame lies in the fill ring, in an RX ring or in a batch; with zero copy the NIC's own ring holds frames too,
 /// so that takes twice as many.
 fn copied(ring: u32, mtu: u32) -> Layout {
-    let needed = mtu.saturating_add(LINK_HEADER).saturating_add(XDP_HEADROOM);
+    let needed = mtu.saturating_add(LINK_HEADER).saturating_add(XDP_HEADROOM + HEADROOM);
     let frame_size = if needed <= 2048 { 2048 } else { 4096 };
     Layout { ring, frames: ring, frame_size, zero_copy: false, huge_pages: false }
 }
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn frames_hold_what_the_interface_carries() {
-        for mtu in [68, 1500, 1770, 1771, 3498] {
+        for mtu in [68, 1500, 1746, 1747, 3498] {
             let layout = copied(32_768, mtu);
-            assert!(layout.frame_size - XDP_HEADROOM >= mtu + LINK_HEADER, "MTU {mtu}");
-            assert_eq!(layout.frame_size == 2048, mtu <= 1770, "MTU {mtu}");
+            assert!(layout.frame_size - XDP_HEADROOM - HEADROOM >= mtu + LINK_HEADER, "MTU {mtu}");
+            assert_eq!(layout.frame_size == 2048, mtu <= 1746, "MTU {mtu}");
         }
     }
 }
