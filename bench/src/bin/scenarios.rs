@@ -189,7 +189,7 @@ fn syn_flood() -> Result<()> {
         let pace = Pace::PerSecond(200_000.0);
         let trial = sensor.trial(&mut lab, &load, pace, Duration::from_secs_f64(seconds))?;
         let summary = sensor.summary.context("no summary")?;
-        let attacks = trial.offered / load.steps.len() as u64;
+        let attacks = load.talks_in(trial.offered);
         let found = summary.notices.get(NOTICE).copied().unwrap_or(0);
         println!(
             "syn flood: {} SYNs at {:.0} thousand a second for a table of {TABLE}; {found} of {attacks} attacks found; lost {:?}, \

@@ -52,6 +52,15 @@ impl Load {
         self.templates.iter().any(|template| template.is(Template::STAMPED))
     }
 
+    /// How many of the first `frames` frames are whole talks: those of its last template.
+    pub fn talks_in(&self, frames: u64) -> u64 {
+        let last = self.templates.len().saturating_sub(1);
+        let length = self.steps.len().max(1) as u64;
+        let among = |steps: &[Step]| steps.iter().filter(|step| step.template as usize == last).count() as u64;
+        let begun = self.steps.get(..(frames % length) as usize).unwrap_or_default();
+        frames / length * among(&self.steps) + among(begun)
+    }
+
     /// What a generator begins with.
     pub fn run(&self, pace: Pace) -> Run {
         Run {

@@ -106,6 +106,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_attack_counts_once_its_answer_is_sent() {
+        let load = syn_flood("flood", "", 1000);
+        let frames = load.steps.len() as u64;
+        let answer = load.steps.iter().rposition(|step| step.template as usize + 1 == load.templates.len());
+        let until = answer.expect("there is an answer") as u64;
+        assert_eq!([until, until + 1, frames, frames + until + 1].map(|sent| load.talks_in(sent)), [0, 1, 1, 2]);
+    }
+
+    #[test]
     fn the_mix_is_what_was_asked_for() {
         let load = mixed("mix", "", 10, Size::Imix);
         assert!((load.wanted() - 0.1).abs() < 1e-9, "{}", load.wanted());
