@@ -106,12 +106,13 @@ pub struct Cpu {
     pub workers: Option<f64>,
 }
 
-/// How long frames took from the moment at which they should have been sent, in nanoseconds.
+/// How long it took, in nanoseconds: until the worker, from the moment at which a frame should have been sent; until the record, from the
+/// moment at which the kernel saw the packet that gave it.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct Latency {
     /// Until when: `worker`, `record`.
     pub until: String,
-    /// Frames that were measured.
+    /// Frames, or records, that were measured.
     pub count: u64,
     /// Percentile (0 to 100) and nanoseconds, ascending; 50, 90, 99, 99.9 and 100 are among them.
     pub points: Vec<(f64, u64)>,

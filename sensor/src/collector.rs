@@ -1,5 +1,6 @@
 //! The one thread that sees all shards: it takes what the workers tell, runs what counts across them, and writes.
 
+mod delay;
 mod health;
 mod merge;
 mod services;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use delay::Delays;
 use health::Health;
 use merge::Merge;
 use services::LearnedServices;
@@ -20,6 +22,8 @@ use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record, Spoken};
 use crate::time::Timestamp;
 use crate::trace::{Traces, Written};
+
+pub use self::delay::Delay;
 
 /// How long the collector sleeps when there is nothing to do. Workers do not wake it: that would cost them a system call.
 const REST: Duration = Duration::from_micros(500);
@@ -55,6 +59,8 @@ pub struct Collector {
     services: LearnedServices,
     detectors: Vec<Box<dyn Detector>>,
     health: Health,
+    /// Live only: packet time is no other time then.
+    delays: Option<Delays>,
     raised: Vec<Record>,
     sinks: Sinks,
     traces: Traces,
@@ -89,6 +95,8 @@ pub struct Collected {
     pub tally: Tally,
     /// Notices by name.
     pub notices: BTreeMap<&'static str, u64>,
+    /// Live: how long records took.
+    pub delay: Option<Delay>,
 }
 
 impl Collector {
@@ -114,6 +122,7 @@ impl Collector {
                 Box::new(Scans::new(settings, sets)),
             ],
             health: Health::new(settings),
+            delays: (order == Order::Arrival).then(Delays::new),
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,
             traces: Traces::new(&settings.record)?,
@@ -191,7 +200,13 @@ impl Collector {
     fn take(&mut self, message: &mut Message) {
         self.now = self.now.max(message.at);
         match &mut message.content {
-            Content::Record(record) => self.write(message.at, record),
+            Content::Record(record) => {
+                self.write(message.at, record);
+                // A connection's own record comes when its time is over, which is looked at now and then.
+                if let (Some(delays), false) = (&mut self.delays, matches!(record, Record::Conn(_))) {
+                    delays.written(message.at);
+                }
+            }
             Content::Kept(kept) => {
                 self.collected.kept += 1;
                 self.traces.take(kept);
@@ -259,6 +274,7 @@ impl Collector {
             released_early: self.merge.released_early(),
             tally: self.sinks.finish(),
             recorded: self.traces.finish(),
+            delay: self.delays.as_ref().and_then(Delays::told),
             ..self.collected
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::capture::BypassReason;
-use crate::collector::Collected;
+use crate::collector::{Collected, Delay};
 use crate::record::LogName;
 use crate::stats::WorkerStats;
 use crate::trace::Written;
@@ -35,6 +35,9 @@ pub struct Summary {
     pub seconds: f64,
     /// Processor time of the whole process.
     pub cpu_seconds: f64,
+    /// Live: how long it took from a packet until what it gave was written, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Delay>,
     /// What the packets came through.
     pub capture: Capture,
 }
@@ -153,8 +156,21 @@ impl Summary {
         let (seconds, cpu_seconds) = (took.elapsed.as_secs_f64(), took.cpu.as_secs_f64());
         let notices = collected.notices.clone();
         let (counters, bypassed) = (BTreeMap::new(), BTreeMap::new());
-        let recorded = collected.recorded;
-        Summary { packets, ledger, logs, lost, counters, bypassed, notices, recorded, seconds, cpu_seconds, capture }
+        let Collected { recorded, delay, .. } = *collected;
+        Summary {
+            packets,
+            ledger,
+            logs,
+            lost,
+            counters,
+            bypassed,
+            notices,
+            recorded,
+            seconds,
+            cpu_seconds,
+            delay,
+            capture,
+        }
     }
 
     /// Records that are missing from the logs: a replay with any of them has failed.
@@ -206,6 +222,14 @@ impl fmt::Display for Summary {
             grouped(rate as u64)
         )?;
         writeln!(f, "{:<24} {:>12}  {}", "capture", self.capture.source, self.capture)?;
+        if let Some(Delay { p50, p99, max, .. }) = self.delay {
+            let [p50, p99, max] = [p50, p99, max].map(grouped);
+            writeln!(
+                f,
+                "{:<24} {p50:>12}  microseconds from packet to record; 99 % within {p99}, all within {max}",
+                "delay"
+            )?;
+        }
         section(f, "logs", &self.logs)?;
         section(f, "notices", &self.notices)?;
         section(f, "lost records", &self.lost)?;

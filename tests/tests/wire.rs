@@ -73,6 +73,9 @@ fn a_thousand_conversations_meet_their_worker_on_one_queue() {
     assert_eq!(counter(&summary, "wrong_shard"), 0);
     let answered = logs["portmap.log"].iter().filter(|line| line.contains("\"port\":2049")).count();
     assert_eq!(answered, 1000, "each call met its answer");
+    let [records, p50, p99, max] =
+        ["records", "p50", "p99", "max"].map(|name| summary["delay"][name].as_u64().unwrap_or_default());
+    assert!(records >= 1000 / 16 && 0 < p50 && p50 <= p99 && p99 <= max && max < 60_000_000, "{}", summary["delay"]);
 }
 
 #[test]

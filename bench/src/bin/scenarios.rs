@@ -140,16 +140,21 @@ fn imix() -> Result<()> {
     Ok(())
 }
 
-/// From intended send times to a worker, at half of what it can take.
+/// From intended send times to a worker, and from the kernel program to a record, at half of what each can take.
 fn latency() -> Result<()> {
-    let (mut lab, load) = (Lab::veth()?, load("wanted")?);
-    let mut null = NullSensor::with(&[])?;
-    let most = null.trial(&mut lab, &load, Pace::FlatOut, SHORT)?.received_rate();
-    let trial = null.trial(&mut lab, &load, Pace::PerSecond(most / 2.0), 5 * SHORT)?;
-    let latency = trial.latency.as_ref().context("no frame was stamped")?;
+    latency_of(&mut NullSensor::with(&[])?, "wanted")?;
+    latency_of(&mut Sensor::full(&[])?, "conversations")
+}
+
+fn latency_of(rung: &mut dyn Rung, name: &str) -> Result<()> {
+    let (mut lab, load) = (Lab::veth()?, load(name)?);
+    let most = rung.trial(&mut lab, &load, Pace::FlatOut, SHORT)?.received_rate();
+    let trial = rung.trial(&mut lab, &load, Pace::PerSecond(most / 2.0), 5 * SHORT)?;
+    let latency = trial.latency.as_ref().context("nothing was measured")?;
     let at = |percentile| latency.at(percentile).unwrap_or(0) as f64 / 1e3;
     println!(
-        "latency at {:.0} thousand a second: p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, ratio p99/p50 {:.1} (must: at most 10)",
+        "latency to the {} at {:.0} thousand a second: p50 {:.0} us, p99 {:.0} us, p99.9 {:.0} us, ratio p99/p50 {:.1} (must: at most 10)",
+        latency.until,
         trial.offered_rate() / 1e3,
         at(50.0),
         at(99.0),

@@ -55,8 +55,8 @@ pub fn latency(scenario: &Scenario) -> Option<Chart> {
     let (from, to) = (times().reduce(f64::min)?.floor() as i32, times().reduce(f64::max)?.ceil() as i32);
     Some(Chart {
         title: "Latency by percentile, at half the non-drop rate".into(),
-        x: Axis { label: "percentile of the frames".into(), scale: Scale::Nines(4.0) },
-        y: Axis { label: "time since the frame was due".into(), scale: Scale::Nanos(from, to.max(from + 1)) },
+        x: Axis { label: "percentile of the frames or records".into(), scale: Scale::Nines(4.0) },
+        y: Axis { label: "time taken".into(), scale: Scale::Nanos(from, to.max(from + 1)) },
         lines,
         guides: Vec::new(),
     })

@@ -57,6 +57,7 @@ pub fn cells(rung: &Rung) -> [String; 7] {
         (Some(kernel), None) => format!("{:.0}", kernel.value),
         _ => none(),
     };
+    let until = rung.latency().map_or("", |latency| latency.until.as_str());
     let within = |percentile: f64| rung.latency().and_then(|it| it.at(percentile)).map(|it| number::nanos(it as f64));
     [
         rate(rung.ndr),
@@ -64,7 +65,7 @@ pub fn cells(rung: &Rung) -> [String; 7] {
         rate(rung.mrr),
         share.map_or_else(none, |(ndr, most)| format!("{:.2}", ndr.value / most.value)),
         cost,
-        within(50.0).zip(within(99.0)).map_or_else(none, |(p50, p99)| format!("{p50}, {p99}")),
+        within(50.0).zip(within(99.0)).map_or_else(none, |(p50, p99)| format!("{p50}, {p99} to the {until}")),
         number::count(rung.unexplained()),
     ]
 }

@@ -91,7 +91,7 @@ fn section(page: &mut String, scenario: &Scenario) {
         (
             curves::latency(scenario).map(|chart| chart.svg()),
             "Latency",
-            "From the moment at which a frame was due to be sent until the sensor had it, at half of each rung's NDR.",
+            "Until the worker: from the moment at which a frame was due to be sent. Until the record: from the kernel program's sight of a packet. At half of each rung's NDR.",
         ),
         (
             curves::cost(scenario),

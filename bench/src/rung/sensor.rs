@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
+use portreeve::collector::Delay;
 use portreeve::config::{CaptureSource, OutputFormat, Settings};
 use portreeve::engine::{self, Ended};
 use portreeve::summary::{Ledger, Summary};
@@ -17,7 +18,7 @@ use super::{Received, Receiver, Rung, measure};
 use crate::generator::{Pace, Sent};
 use crate::lab::Lab;
 use crate::load::Load;
-use crate::result::{Loss, Trial};
+use crate::result::{Latency, Loss, Trial};
 use crate::threads;
 
 /// How long the sensor may take to start: the kernel verifies its program.
@@ -154,11 +155,18 @@ impl Receiver for Running<'_> {
             lost: lost.collect(),
             unexplained: ledger.unexplained(),
             spun: Duration::from_nanos(ended.summary.counters.get("spun_nanos").copied().unwrap_or(0)),
-            latency: None,
+            latency: ended.summary.delay.map(until_record),
         };
         *self.summary = Some(ended.summary);
         Ok(received)
     }
+}
+
+/// From the kernel program's first sight of a packet: what the generator was held up by shows on the rungs that see its stamps.
+fn until_record(delay: Delay) -> Latency {
+    let Delay { records, p50, p90, p99, p99_9, max } = delay;
+    let points = [(50.0, p50), (90.0, p90), (99.0, p99), (99.9, p99_9), (100.0, max)];
+    Latency { until: "record".into(), count: records, points: points.map(|(at, micros)| (at, micros * 1000)).to_vec() }
 }
 
 /// How many of what entered a stage met a fate.
