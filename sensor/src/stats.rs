@@ -10,21 +10,25 @@ pub struct Counter(AtomicU64);
 
 impl Counter {
     /// Counts one more.
+    #[inline]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Counts `n` more.
+    #[inline]
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
     /// Remembers a level (of a table, of a clock). Whoever reads it also sees what this thread did before.
+    #[inline]
     pub fn set(&self, level: u64) {
         self.0.store(level, Ordering::Release);
     }
 
     /// The count so far.
+    #[inline]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }

@@ -14,6 +14,7 @@ impl Timestamp {
     pub const NEVER: Timestamp = Timestamp(u64::MAX);
 
     /// From whole nanoseconds since the epoch.
+    #[inline]
     pub const fn from_nanos(nanos: u64) -> Self {
         Timestamp(nanos)
     }
@@ -24,6 +25,7 @@ impl Timestamp {
     }
 
     /// Nanoseconds since the epoch.
+    #[inline]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }

@@ -45,6 +45,7 @@ impl From<portreeve_ebpf::Bypassed> for Bypassed {
 }
 
 impl From<Transport> for portreeve_ebpf::Transport {
+    #[inline]
     fn from(transport: Transport) -> Self {
         match transport {
             Transport::Tcp => portreeve_ebpf::Transport::Tcp,

@@ -36,6 +36,10 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// No frame: what stands in the place of one that is to come.
+    pub const EMPTY: Frame<'static> =
+        Frame { at: Timestamp::ZERO, link: Link::Ethernet, bytes: &[], wire_len: 0, hash: None, plain: None };
+
     /// A frame; its headers are read here, if they are plain, and nowhere else.
     #[inline]
     pub fn new(at: Timestamp, link: Link, bytes: &'a [u8], wire_len: usize) -> Self {

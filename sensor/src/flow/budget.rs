@@ -21,6 +21,7 @@ pub struct Budget<'a> {
 
 impl<'a> Budget<'a> {
     /// The budget of the worker that has these counters.
+    #[inline]
     pub fn new(limits: &'a Limits, counters: &'a WorkerCounters) -> Self {
         Budget { limits, counters }
     }

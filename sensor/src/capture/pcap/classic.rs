@@ -1,6 +1,7 @@
 //! libpcap's own format: a 24-byte header, then packets with a 16-byte header each.
 
 use super::formats::{LARGEST_RECORD, Order, Packet, Step, Stop, link_of};
+use super::places::Places;
 use crate::capture::Link;
 use crate::time::Timestamp;
 
@@ -49,11 +50,16 @@ impl Classic {
         self.link
     }
 
-    /// Reads the packet at the start of `bytes`.
+    /// The byte order of all headers.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Enters the packet at the start of `bytes`; the byte order is known to whoever asks.
     #[inline(always)]
-    pub fn step(&self, bytes: &[u8]) -> Step {
+    pub fn step(&self, order: Order, bytes: &[u8], places: &mut Places<'_>) -> Step {
         let Some(header) = bytes.first_chunk::<16>() else { return Err(Stop::Need(self.header)) };
-        let word = |at| self.order.u32(header, at).unwrap_or_default();
+        let word = |at| order.u32(header, at).unwrap_or_default();
         let captured = word(8) as usize;
         if captured > LARGEST_RECORD {
             return Err(Stop::Damaged(format!("a packet claims {captured} captured bytes").into()));
@@ -65,13 +71,13 @@ impl Classic {
         // Fractions of a second and more exist in old captures; they carry over.
         let fraction = u64::from(word(4)).saturating_mul(u64::from(self.unit));
         let nanos = u64::from(word(0)).saturating_mul(1_000_000_000).saturating_add(fraction);
-        let packet = Packet {
+        places.enter(&Packet {
             start: self.header,
             captured,
             wire_len: captured.max(word(12) as usize),
             at: Some(Timestamp::from_nanos(nanos)),
             link: self.link,
-        };
-        Ok((len, packet))
+        });
+        Ok(len)
     }
 }

@@ -20,8 +20,8 @@ pub(super) enum Format {
     PcapNg(PcapNg),
 }
 
-/// What stands at the reader's position: a record of so many bytes with a packet in it, or something else.
-pub(super) type Step = Result<(usize, Packet), Stop>;
+/// What stands at the reader's position: a record of so many bytes, the packet of which has been entered, or something else.
+pub(super) type Step = Result<usize, Stop>;
 
 /// What is no packet.
 #[derive(Debug)]
@@ -85,23 +85,28 @@ impl Format {
     /// Enters the packets at the start of `bytes` until something else stands there. Returns where that is, and what.
     pub fn walk(&mut self, bytes: &[u8], places: &mut Places<'_>) -> (usize, Stop) {
         match self {
-            Format::Classic(classic) => packets(bytes, |rest| classic.step(rest), places),
-            Format::PcapNg(pcapng) => packets(bytes, |rest| pcapng.step(rest), places),
+            Format::Classic(classic) => match classic.order() {
+                Order::Little => packets(bytes, |rest, places| classic.step(Order::Little, rest, places), places),
+                Order::Big => packets(bytes, |rest, places| classic.step(Order::Big, rest, places), places),
+            },
+            Format::PcapNg(pcapng) => packets(bytes, |rest, places| pcapng.step(rest, places), places),
         }
     }
 }
 
-/// Each format has a loop of its own.
+/// Each format has a loop of its own, and each byte order of the simpler one.
 #[inline(always)]
-fn packets(bytes: &[u8], mut step: impl FnMut(&[u8]) -> Step, places: &mut Places<'_>) -> (usize, Stop) {
-    let mut at = 0_usize;
+fn packets<'a>(
+    bytes: &[u8],
+    mut step: impl FnMut(&[u8], &mut Places<'a>) -> Step,
+    places: &mut Places<'a>,
+) -> (usize, Stop) {
+    let mut rest = bytes;
     loop {
-        match step(bytes.get(at..).unwrap_or_default()) {
-            Ok((len, packet)) => {
-                places.enter(at, &packet);
-                at = at.saturating_add(len);
-            }
-            Err(stop) => return (at, stop),
+        places.record = bytes.len().saturating_sub(rest.len());
+        match step(rest, places) {
+            Ok(len) => rest = rest.get(len..).unwrap_or_default(),
+            Err(stop) => return (places.record, stop),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pcapng format: sections, interfaces and packets, as blocks (draft-ietf-opsawg-pcapng).
 
 use super::formats::{LARGEST_RECORD, Order, Packet, Step, Stop, link_of};
+use super::places::Places;
 use crate::capture::Link;
 use crate::time::Timestamp;
 
@@ -39,9 +40,9 @@ impl PcapNg {
         head.iter().zip(SECTION_HEADER.to_be_bytes()).all(|(&byte, expected)| byte == expected)
     }
 
-    /// Reads the block at the start of `bytes`.
+    /// Reads the block at the start of `bytes`, and enters its packet, if it has one.
     #[inline]
-    pub fn step(&mut self, bytes: &[u8]) -> Step {
+    pub fn step(&mut self, bytes: &[u8], places: &mut Places<'_>) -> Step {
         let Some(head) = bytes.first_chunk::<12>() else { return Err(Stop::Need(12)) };
         if head.starts_with(&SECTION_HEADER.to_be_bytes()) {
             // A section has a byte order of its own, and its interfaces count from 0.
@@ -68,12 +69,12 @@ impl PcapNg {
         if order.u32(trailer, 0) != Some(total) {
             return Err(Stop::Damaged(format!("a block's two lengths differ, {total} at its start").into()));
         }
-        self.block(kind, order, body)
+        self.block(kind, order, body, places)
     }
 
     /// Reads a whole block without its trailer.
     #[inline]
-    fn block(&mut self, kind: u32, order: Order, body: &[u8]) -> Step {
+    fn block(&mut self, kind: u32, order: Order, body: &[u8], places: &mut Places<'_>) -> Step {
         let len = body.len().saturating_add(4);
         let packet = match kind {
             ENHANCED_PACKET => self.enhanced_packet(order, body),
@@ -83,7 +84,10 @@ impl PcapNg {
             _ => return Err(Stop::Skip(len as u64)),
         };
         match packet {
-            Ok(packet) => Ok((len, packet)),
+            Ok(packet) => {
+                places.enter(&packet);
+                Ok(len)
+            }
             Err(why) => Err(Stop::Flawed { len, why: why.into() }),
         }
     }

@@ -14,6 +14,8 @@ pub(crate) type Steer = Box<dyn FnMut(Link, &[u8]) -> (u32, usize) + Send>;
 pub(super) struct Places<'a> {
     /// The records.
     pub bytes: &'a [u8],
+    /// Where the one at hand starts among them.
+    pub record: usize,
     /// Where the first of them starts in the chunk.
     pub first: usize,
     pub shards: &'a mut [Vec<Located>],
@@ -37,9 +39,9 @@ pub(super) struct Found {
 }
 
 impl Places<'_> {
-    /// Enters the packet of the record that starts at `record`.
+    /// Enters the packet of the record at hand.
     #[inline(always)]
-    pub fn enter(&mut self, record: usize, packet: &Packet) {
+    pub fn enter(&mut self, packet: &Packet) {
         self.found.packets += 1;
         self.found.bytes = self.found.bytes.wrapping_add(packet.wire_len as u64);
         let at = packet.at.unwrap_or(self.clock.newest);
@@ -52,7 +54,7 @@ impl Places<'_> {
                 return;
             }
         };
-        let start = record.saturating_add(packet.start);
+        let start = self.record.saturating_add(packet.start);
         let (hash, shard) = match &mut self.steer {
             None => (0, 0),
             Some(steer) => {
@@ -98,12 +100,12 @@ impl StepClock {
     #[inline]
     fn step(&mut self, at: Timestamp, clocks: &mut Vec<Timestamp>) -> u32 {
         self.newest = self.newest.max(at);
-        if self.packets >= Self::PACKETS || self.newest >= self.at + Self::TIME {
+        if self.packets == Self::PACKETS || self.newest >= self.at + Self::TIME {
             self.at = self.newest;
             self.packets = 0;
             clocks.push(self.at);
         }
-        self.packets = self.packets.saturating_add(1);
+        self.packets += 1;
         clocks.len().saturating_sub(1) as u32
     }
 }

@@ -109,6 +109,7 @@ impl Reader {
             let clock = &mut self.clock;
             let mut places = Places {
                 bytes,
+                record: 0,
                 first: open.used,
                 shards,
                 clocks,

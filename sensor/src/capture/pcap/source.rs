@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::chunk::Chunk;
 use super::dispatch::{Fed, Feed};
 use crate::capture::filter::{FilterCounters, ShardFilter};
-use crate::capture::{Gate, Losses, OnFrames, Source, TOGETHER, Wait};
+use crate::capture::{Frame, Gate, Losses, OnFrames, Source, TOGETHER, Wait};
 use crate::time::Timestamp;
 
 /// The frames of capture files, for one worker.
@@ -86,9 +84,10 @@ impl Source for FileSource {
         let packets = self.chunk.shards.get(self.shard).map(Vec::as_slice).unwrap_or_default();
         let packets = packets.get(self.next..).unwrap_or_default();
         let count = packets.iter().take_while(|packet| packet.step == self.step).count();
+        let mut frames = [Frame::EMPTY; TOGETHER];
         for packets in packets.get(..count).unwrap_or_default().chunks(TOGETHER) {
-            let frames = packets.iter().map(|packet| self.chunk.frame(packet));
-            on_frames(&frames.collect::<SmallVec<[_; TOGETHER]>>(), &mut self.filter);
+            frames.iter_mut().zip(packets).for_each(|(frame, packet)| *frame = self.chunk.frame(packet));
+            on_frames(frames.get(..packets.len()).unwrap_or_default(), &mut self.filter);
         }
         self.next = self.next.saturating_add(count);
         self.step = self.step.saturating_add(1);
