@@ -181,23 +181,23 @@ impl Collector {
         let mut received = 0;
         for feed in 0..self.inboxes.len() {
             for _ in 0..self.inboxes[feed].waiting() {
-                let Some(mut message) = self.inboxes[feed].pop() else { break };
+                let Some(message) = self.inboxes[feed].pop() else { break };
                 received += 1;
                 match self.order {
-                    Order::Arrival => self.take(&mut message),
+                    Order::Arrival => self.take(feed, message),
                     Order::PacketTime => self.merge.push(feed, message),
                 }
             }
         }
-        while let Some(mut message) = self.merge.next_before(settled) {
-            self.take(&mut message);
+        while let Some((feed, message)) = self.merge.next_before(settled) {
+            self.take(feed, message);
         }
         self.collected.received += received;
         received
     }
 
-    /// A message is large: it is looked at where it is.
-    fn take(&mut self, message: &mut Message) {
+    /// Takes in what a worker has told, and gives it back its place.
+    fn take(&mut self, feed: usize, mut message: Box<Message>) {
         self.now = self.now.max(message.at);
         match &mut message.content {
             Content::Record(record) => {
@@ -217,7 +217,9 @@ impl Collector {
                 self.detectors.iter_mut().for_each(|detector| detector.on_fact(message.at, fact, &mut self.raised));
                 self.write_raised(message.at);
             }
+            Content::Nothing => {}
         }
+        self.inboxes[feed].give_back(message);
     }
 
     fn write_raised(&mut self, at: Timestamp) {
@@ -258,8 +260,8 @@ impl Collector {
     }
 
     fn finish(mut self) -> Collected {
-        while let Some(mut message) = self.merge.next_before(Timestamp::NEVER) {
-            self.take(&mut message);
+        while let Some((feed, message)) = self.merge.next_before(Timestamp::NEVER) {
+            self.take(feed, message);
         }
         if self.order == Order::PacketTime {
             self.health.conclude(&self.inboxes, &mut self.raised);

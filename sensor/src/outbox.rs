@@ -5,12 +5,14 @@ use std::sync::atomic::{Ordering, fence};
 
 use crossbeam::queue::ArrayQueue;
 
-use crate::record::Message;
+use crate::record::{Content, Message};
 use crate::stats::{Counter, WorkerStats};
 use crate::time::Timestamp;
 
 /// Slots kept free for notices: they are the last to be lost.
 const RESERVED_FOR_NOTICES: usize = 1024;
+/// Places for messages that are kept while nothing is in them; what a burst needed beyond them is freed.
+const SPARE: usize = 4096;
 
 /// What a worker does when the collector has fallen behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +38,11 @@ pub struct Inbox {
     stats: Arc<WorkerStats>,
 }
 
+/// A message is large: it is written once, into a place that goes through the queue, and comes back empty.
 #[derive(Debug)]
 struct Shared {
-    queue: ArrayQueue<Message>,
+    queue: ArrayQueue<Box<Message>>,
+    spare: ArrayQueue<Box<Message>>,
     offered: Counter,
     lost: Counter,
     lost_notices: Counter,
@@ -48,6 +52,7 @@ struct Shared {
 pub fn outbox(slots: usize, when_full: WhenFull, stats: Arc<WorkerStats>) -> (Outbox, Inbox) {
     let shared = Arc::new(Shared {
         queue: ArrayQueue::new(slots.max(2 * RESERVED_FOR_NOTICES)),
+        spare: ArrayQueue::new(SPARE),
         offered: Counter::default(),
         lost: Counter::default(),
         lost_notices: Counter::default(),
@@ -63,34 +68,47 @@ impl Outbox {
     pub fn push(&self, mut message: Message) {
         message.at = message.at.max(Timestamp::from_nanos(self.stats.counters.clock_nanos.get()));
         self.shared.offered.inc();
-        match self.when_full {
-            WhenFull::Wait => self.push_patiently(message),
-            WhenFull::Drop => self.push_at_once(message),
+        let is_notice = message.is_notice();
+        if self.when_full == WhenFull::Drop && !is_notice && self.shared.room() <= RESERVED_FOR_NOTICES {
+            self.shared.lost.inc();
+            return;
         }
-    }
-
-    fn push_patiently(&self, mut message: Message) {
-        while let Err(back) = self.shared.queue.push(message) {
-            message = back;
+        let mut place = self.shared.spare.pop().unwrap_or_default();
+        *place = message;
+        while let Err(back) = self.shared.queue.push(place) {
+            if self.when_full == WhenFull::Drop {
+                self.shared.lost.inc();
+                self.shared.lost_notices.add(u64::from(is_notice));
+                self.shared.empty(back);
+                return;
+            }
+            place = back;
             std::thread::yield_now();
         }
     }
+}
 
-    fn push_at_once(&self, message: Message) {
-        let room = self.shared.queue.capacity().saturating_sub(self.shared.queue.len());
-        let is_notice = message.is_notice();
-        let admitted = is_notice || room > RESERVED_FOR_NOTICES;
-        if !admitted || self.shared.queue.push(message).is_err() {
-            self.shared.lost.inc();
-            self.shared.lost_notices.add(u64::from(is_notice));
-        }
+impl Shared {
+    fn room(&self) -> usize {
+        self.queue.capacity().saturating_sub(self.queue.len())
+    }
+
+    /// The message is done with, and its place free for another.
+    fn empty(&self, mut place: Box<Message>) {
+        place.content = Content::Nothing;
+        let _ = self.spare.push(place);
     }
 }
 
 impl Inbox {
     /// The oldest message, if there is one.
-    pub fn pop(&self) -> Option<Message> {
+    pub fn pop(&self) -> Option<Box<Message>> {
         self.shared.queue.pop()
+    }
+
+    /// Gives back a message that is done with.
+    pub fn give_back(&self, message: Box<Message>) {
+        self.shared.empty(message);
     }
 
     /// The worker's clock: nothing caused before it is still to come.

@@ -73,7 +73,9 @@ fn allocations(warm_up: &[encode::WireFrame], counted: &[encode::WireFrame], hea
         for frame in frames {
             let at = Timestamp::from_nanos(frame.at);
             source.show(at, &frame.bytes, &mut |frames, gate| shard.on_frames(frames, gate));
-            while heard && inbox.pop().is_some() {}
+            while let Some(message) = heard.then(|| inbox.pop()).flatten() {
+                inbox.give_back(message);
+            }
         }
     }
     COUNTING.store(false, Ordering::Relaxed);

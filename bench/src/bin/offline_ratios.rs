@@ -129,7 +129,9 @@ fn alone(capture: &Path, without_analyzers: bool) -> Result<f64> {
 fn drain(inbox: &Inbox) {
     loop {
         let closed = inbox.is_closed();
-        while inbox.pop().is_some() {}
+        while let Some(message) = inbox.pop() {
+            inbox.give_back(message);
+        }
         if closed {
             return;
         }

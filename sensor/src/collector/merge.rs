@@ -1,7 +1,6 @@
 //! Messages of several workers, in one order that does not depend on how many there are.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::record::{Content, Message, Record};
@@ -9,13 +8,11 @@ use crate::time::Timestamp;
 
 /// Merges by packet time, then by connection, then in the order in which a worker told them.
 pub struct Merge {
-    /// The messages, each in a place of its own: they are large, and stay where they are while their order is found.
-    places: Vec<Option<Message>>,
-    free: Vec<usize>,
     /// Of each worker, what came in order: nearly everything.
-    runs: Vec<VecDeque<Held>>,
-    /// What came out of order: timers, and records of the same instant.
-    strays: BinaryHeap<Reverse<Held>>,
+    runs: Vec<VecDeque<(Key, Box<Message>)>>,
+    /// What came out of order: timers, and records of the same instant; and from which worker.
+    strays: BTreeMap<Key, (usize, Box<Message>)>,
+    held: usize,
     /// Messages held back for a worker whose clock lags. Beyond it the earliest is let go before its turn: order is lost, not a record.
     most: usize,
     arrivals: u64,
@@ -25,17 +22,10 @@ pub struct Merge {
 /// Facts come before records of the same instant, so that what they teach already holds.
 type Key = (Timestamp, u128, u64);
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Held {
-    key: Key,
-    place: usize,
-}
-
 impl Merge {
     /// Holds at most so many messages.
     pub fn new(most: usize) -> Self {
-        let (places, free, runs, strays) = (Vec::new(), Vec::new(), Vec::new(), BinaryHeap::new());
-        Merge { places, free, runs, strays, most, arrivals: 0, released_early: 0 }
+        Merge { runs: Vec::new(), strays: BTreeMap::new(), held: 0, most, arrivals: 0, released_early: 0 }
     }
 
     /// One more worker.
@@ -44,56 +34,36 @@ impl Merge {
     }
 
     /// Holds a message of a worker.
-    pub fn push(&mut self, feed: usize, message: Message) {
+    pub fn push(&mut self, feed: usize, message: Box<Message>) {
         let key = (message.at, tie(&message.content), self.arrivals);
         self.arrivals += 1;
-        let held = Held { key, place: self.keep(message) };
+        self.held += 1;
         match self.runs.get_mut(feed) {
-            Some(run) if run.back().is_none_or(|last| last.key < held.key) => run.push_back(held),
-            _ => self.strays.push(Reverse(held)),
+            Some(run) if run.back().is_none_or(|(last, _)| *last < key) => run.push_back((key, message)),
+            _ => drop(self.strays.insert(key, (feed, message))),
         }
     }
 
-    /// The first message, if its turn has come: nothing caused before `settled` is still on its way.
-    pub fn next_before(&mut self, settled: Timestamp) -> Option<Message> {
-        let fronts = self.runs.iter().enumerate().filter_map(|(feed, run)| Some((*run.front()?, feed)));
-        let run = fronts.min();
-        let stray = self.strays.peek().map(|Reverse(held)| *held);
-        let stray = stray.filter(|stray| run.is_none_or(|(front, _)| *stray < front));
-        let first = stray.or(run.map(|(front, _)| front))?;
-        let early = first.key.0 >= settled && settled != Timestamp::NEVER;
-        if early && self.held() <= self.most {
+    /// The first message and its worker, if its turn has come: nothing caused before `settled` is still on its way.
+    pub fn next_before(&mut self, settled: Timestamp) -> Option<(usize, Box<Message>)> {
+        let fronts = self.runs.iter().enumerate().filter_map(|(feed, run)| Some((run.front()?.0, Some(feed))));
+        let stray = self.strays.first_key_value().map(|(key, _)| (*key, None));
+        let (key, feed) = fronts.chain(stray).min()?;
+        let early = key.0 >= settled && settled != Timestamp::NEVER;
+        if early && self.held <= self.most {
             return None;
         }
         self.released_early += u64::from(early);
-        match run {
-            Some((_, feed)) if stray.is_none() => drop(self.runs.get_mut(feed)?.pop_front()),
-            _ => drop(self.strays.pop()),
+        self.held -= 1;
+        match feed {
+            Some(feed) => self.runs.get_mut(feed)?.pop_front().map(|(_, message)| (feed, message)),
+            None => self.strays.pop_first().map(|(_, held)| held),
         }
-        self.free.push(first.place);
-        self.places.get_mut(first.place)?.take()
     }
 
     /// Messages let go before their turn.
     pub fn released_early(&self) -> u64 {
         self.released_early
-    }
-
-    fn held(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
-
-    fn keep(&mut self, message: Message) -> usize {
-        match self.free.pop() {
-            Some(place) => {
-                self.places[place] = Some(message);
-                place
-            }
-            None => {
-                self.places.push(Some(message));
-                self.places.len() - 1
-            }
-        }
     }
 }
 
@@ -104,7 +74,7 @@ fn tie(content: &Content) -> u128 {
     let record = match content {
         Content::Record(record) => record,
         Content::Fact(fact) => return fact.conn_id().map_or(0, |id| id.uid.0),
-        Content::Kept(_) => return 0,
+        Content::Kept(_) | Content::Nothing => return 0,
     };
     if let Some(id) = record.conn_id() {
         return RECORD | id.uid.0;
@@ -130,14 +100,14 @@ mod tests {
     use super::*;
     use crate::record::samples;
 
-    fn message(seconds: u64, uid: u128) -> Message {
+    fn message(seconds: u64, uid: u128) -> Box<Message> {
         let mut conn = samples::conn();
         conn.id.uid.0 = uid;
-        Message::record(Timestamp::from_parts(seconds, 0), conn)
+        Box::new(Message::record(Timestamp::from_parts(seconds, 0), conn))
     }
 
     fn drain(merge: &mut Merge, settled: Timestamp) -> Vec<u64> {
-        let next = || merge.next_before(settled).map(|message| message.at.as_nanos() / 1_000_000_000);
+        let next = || merge.next_before(settled).map(|(_, message)| message.at.as_nanos() / 1_000_000_000);
         std::iter::from_fn(next).collect()
     }
 

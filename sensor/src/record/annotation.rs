@@ -167,7 +167,7 @@ macro_rules! worded {
                 out.push(Column { name, kind: "string" });
             }
 
-            fn visit<S: Show>(&self, name: Name, to: &mut S) {
+            fn visit<S: Show>(&self, name: &'static Name, to: &mut S) {
                 let $value = self;
                 let words: Text = $words;
                 to.show(name, if words.is_empty() { Value::Unset } else { Value::Text(Cow::Owned(words)) });

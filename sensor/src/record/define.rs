@@ -1,6 +1,14 @@
 //! The `record!` macro: one definition gives the struct, its columns and their order.
 
+use super::value::columns_of;
 use super::{ConnId, Value};
+
+/// A [`Name`], put together when the program is compiled.
+macro_rules! key {
+    ($($name:tt)+) => {
+        &const { $crate::record::define::Name::new(concat!(",\"", $($name)+, "\":")) }
+    };
+}
 
 /// A column of a log: its name, and its type in Zeek's words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,35 +20,50 @@ pub struct Column {
 }
 
 /// A column's name, ready to be written in front of its value: most of a line's bytes are names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Name(&'static str);
+#[derive(Debug)]
+pub struct Name {
+    plain: &'static str,
+    /// What a member of a JSON object begins with, in an array of one length for all: it is moved without a call.
+    json: [u8; JSON_BYTES],
+    length: usize,
+}
+
+const JSON_BYTES: usize = 40;
 
 impl Name {
     /// A name between `,"` and `":`; made by [`key`] alone.
     pub const fn new(json: &'static str) -> Self {
-        Name(json)
+        let plain = json.split_at(json.len() - 2).0.split_at(2).1;
+        let mut name = Name { plain, json: [0; JSON_BYTES], length: json.len() };
+        name.json.split_at_mut(json.len()).0.copy_from_slice(json.as_bytes());
+        name
     }
 
-    /// What a member of a JSON object begins with, the comma with it.
+    /// What a member of a JSON object begins with, the comma with it: so many of these bytes.
     #[inline(always)]
-    pub const fn json(self) -> &'static str {
-        self.0
+    pub const fn json(&self) -> (usize, &[u8; JSON_BYTES]) {
+        (self.length, &self.json)
     }
 
     /// The name itself.
-    pub fn plain(self) -> &'static str {
-        self.0.strip_prefix(",\"").and_then(|name| name.strip_suffix("\":")).unwrap_or(self.0)
+    pub const fn plain(&self) -> &'static str {
+        self.plain
     }
 }
 
 /// Whatever is shown the values of a record, one after the other.
 pub trait Show {
     /// The next value.
-    fn show(&mut self, name: Name, value: Value<'_>);
+    fn show(&mut self, name: &'static Name, value: Value<'_>);
+
+    /// The five columns of a connection, for whom they are nothing but five.
+    fn show_connection(&mut self, id: &ConnId) {
+        columns_of(id).into_iter().for_each(|(name, value)| self.show(name, value));
+    }
 }
 
-impl<F: FnMut(Name, Value<'_>)> Show for F {
-    fn show(&mut self, name: Name, value: Value<'_>) {
+impl<F: FnMut(&'static Name, Value<'_>)> Show for F {
+    fn show(&mut self, name: &'static Name, value: Value<'_>) {
         self(name, value);
     }
 }
@@ -82,15 +105,16 @@ pub trait Field {
     fn columns(name: &'static str, out: &mut Vec<Column>);
 
     /// Shows its value or values.
-    fn visit<S: Show>(&self, name: Name, to: &mut S);
+    fn visit<S: Show>(&self, name: &'static Name, to: &mut S);
 
     /// Shows that it has no value.
     #[inline]
-    fn unset<S: Show>(name: Name, to: &mut S) {
+    fn unset<S: Show>(name: &'static Name, to: &mut S) {
         to.show(name, Value::Unset);
     }
 
     /// The connection, if this field is one.
+    #[inline(always)]
     fn conn_id(&self) -> Option<&ConnId> {
         None
     }
@@ -133,13 +157,6 @@ macro_rules! name {
     };
     ($field:ident $name:literal) => {
         $name
-    };
-}
-
-/// A [`Name`], put together when the program is compiled.
-macro_rules! key {
-    ($($name:tt)+) => {
-        const { $crate::record::define::Name::new(concat!(",\"", $($name)+, "\":")) }
     };
 }
 

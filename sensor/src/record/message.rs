@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 use crate::trace::Kept;
 
 /// What a worker tells the collector.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Default, PartialEq, Debug)]
 pub struct Message {
     /// Packet time of what caused it (for a timer: its deadline): the collector of a replay merges the workers by it.
     pub at: Timestamp,
@@ -18,14 +18,16 @@ pub struct Message {
     pub content: Content,
 }
 
-/// A line for a log, a fact for the detectors, or a packet for the record.
-#[derive(Clone, PartialEq, Debug)]
+/// A line for a log, a fact for the detectors, or a packet for the record; nothing, when it has been taken in.
+#[derive(Clone, Default, PartialEq, Debug)]
 #[expect(missing_docs, reason = "the types say it")]
 #[expect(
     clippy::large_enum_variant,
-    reason = "records travel by value: a box would be an allocation for each, freed by another thread"
+    reason = "records travel in places that are used again: a box would be an allocation for each, freed by another thread"
 )]
 pub enum Content {
+    #[default]
+    Nothing,
     Record(Record),
     Fact(Fact),
     Kept(Box<Kept>),
@@ -56,7 +58,7 @@ impl Message {
     }
 }
 
-const _: () = assert!(size_of::<Message>() <= 464, "a message is copied through a queue: box what is larger and rare");
+const _: () = assert!(size_of::<Message>() <= 464, "each waits in a place of this size: box what is larger and rare");
 
 /// Facts for the detectors that see all shards. Those of the same instant have no order but that of their connections.
 #[derive(Clone, PartialEq, Debug)]

@@ -64,7 +64,7 @@ macro_rules! field {
             }
 
             #[inline]
-            fn visit<S: Show>(&self, name: Name, to: &mut S) {
+            fn visit<S: Show>(&self, name: &'static Name, to: &mut S) {
                 let $value = self;
                 to.show(name, $make);
             }
@@ -92,13 +92,14 @@ impl<T: Field> Field for Option<T> {
     }
 
     #[inline]
-    fn visit<S: Show>(&self, name: Name, to: &mut S) {
+    fn visit<S: Show>(&self, name: &'static Name, to: &mut S) {
         match self {
             Some(value) => value.visit(name, to),
             None => T::unset(name, to),
         }
     }
 
+    #[inline(always)]
     fn conn_id(&self) -> Option<&ConnId> {
         self.as_ref().and_then(T::conn_id)
     }
@@ -112,22 +113,31 @@ impl Field for ConnId {
     }
 
     #[inline]
-    fn visit<S: Show>(&self, _name: Name, to: &mut S) {
-        to.show(key!("uid"), Value::Uid(self.uid));
-        to.show(key!("id.orig_h"), Value::Addr(self.key.orig_h));
-        to.show(key!("id.orig_p"), Value::Port(self.key.orig_p));
-        to.show(key!("id.resp_h"), Value::Addr(self.key.resp_h));
-        to.show(key!("id.resp_p"), Value::Port(self.key.resp_p));
+    fn visit<S: Show>(&self, _name: &'static Name, to: &mut S) {
+        to.show_connection(self);
     }
 
-    fn unset<S: Show>(_name: Name, to: &mut S) {
+    fn unset<S: Show>(_name: &'static Name, to: &mut S) {
         let names = [key!("uid"), key!("id.orig_h"), key!("id.orig_p"), key!("id.resp_h"), key!("id.resp_p")];
         names.into_iter().for_each(|name| to.show(name, Value::Unset));
     }
 
+    #[inline(always)]
     fn conn_id(&self) -> Option<&ConnId> {
         Some(self)
     }
+}
+
+/// The five columns of a connection.
+pub(in crate::record) fn columns_of(id: &ConnId) -> [(&'static Name, Value<'static>); 5] {
+    let key = &id.key;
+    [
+        (key!("uid"), Value::Uid(id.uid)),
+        (key!("id.orig_h"), Value::Addr(key.orig_h)),
+        (key!("id.orig_p"), Value::Port(key.orig_p)),
+        (key!("id.resp_h"), Value::Addr(key.resp_h)),
+        (key!("id.resp_p"), Value::Port(key.resp_p)),
+    ]
 }
 
 impl Log for EventRecord {

@@ -5,38 +5,14 @@ use std::net::IpAddr;
 use sha1::{Digest, Sha1};
 
 use crate::flow::key::{FlowKey, Transport};
-use crate::record::{ConnId, Uid};
 
 /// `1:` and 28 characters of base 64.
-type CommunityId = [u8; 30];
+pub type CommunityId = [u8; 30];
 
-/// Connections whose id is remembered: a connection is usually logged twice, once by its protocol and once when it ends.
-const REMEMBERED: usize = 4096;
-
-/// The Community IDs of the connections that were logged lately.
-#[derive(Debug)]
-pub struct CommunityIds {
-    recent: Box<[(Uid, CommunityId)]>,
-}
-
-impl CommunityIds {
-    /// An empty memory.
-    pub fn new() -> Self {
-        CommunityIds { recent: vec![(Uid::default(), [0; 30]); REMEMBERED].into_boxed_slice() }
-    }
-
-    /// The Community ID of this connection.
-    pub fn of(&mut self, id: &ConnId) -> &[u8] {
-        let slot = &mut self.recent[id.uid.0 as usize % REMEMBERED];
-        if slot.0 != id.uid || slot.1[0] == 0 {
-            *slot = (id.uid, community_id(&id.key));
-        }
-        &slot.1
-    }
-}
-
+/// The name of a connection.
+///
 /// The smaller endpoint comes first, so that both directions agree. The seed is 0, the default everywhere.
-fn community_id(key: &FlowKey) -> CommunityId {
+pub fn community_id(key: &FlowKey) -> CommunityId {
     let (orig, resp) = ((key.orig_h, key.orig_p), (key.resp_h, key.resp_p));
     let (first, second) = if orig <= resp { (orig, resp) } else { (resp, orig) };
     let protocol = match key.transport {
@@ -83,13 +59,11 @@ mod tests {
                 "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=",
             ),
         ];
-        let mut ids = CommunityIds::new();
-        for (number, (orig_h, orig_p, resp_h, resp_p, transport, expected)) in cases.into_iter().enumerate() {
+        for (orig_h, orig_p, resp_h, resp_p, transport, expected) in cases {
             let (orig_h, resp_h) = (orig_h.parse().unwrap(), resp_h.parse().unwrap());
             let key = FlowKey { orig_h, resp_h, orig_p, resp_p, transport };
-            let uid = Uid(number as u128 * REMEMBERED as u128);
             for key in [key, key.reverse()] {
-                assert_eq!(ids.of(&ConnId { uid, key }), expected.as_bytes(), "{key:?}");
+                assert_eq!(community_id(&key), expected.as_bytes(), "{key:?}");
             }
         }
     }

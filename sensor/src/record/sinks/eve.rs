@@ -123,7 +123,7 @@ fn portmap(object: &mut Object<'_>, call: &PortmapRecord, community_id: Option<&
         "auth_gid",
     ];
     object.object("portmap", |portmap| {
-        call.visit(&mut |name: Name, value: Value<'_>| {
+        call.visit(&mut |name: &'static Name, value: Value<'_>| {
             if !ELSEWHERE.contains(&name.plain()) {
                 portmap.show(name, value);
             }
@@ -213,7 +213,7 @@ fn session(object: &mut Object<'_>, record: &SshRecord, community_id: Option<&[u
 /// The columns that say more than when and between whom.
 fn own(object: &mut Object<'_>, record: &impl Log) {
     const ELSEWHERE: [&str; 7] = ["ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"];
-    record.visit(&mut |name: Name, value: Value<'_>| {
+    record.visit(&mut |name: &'static Name, value: Value<'_>| {
         if !ELSEWHERE.contains(&name.plain()) {
             object.show(name, value);
         }
@@ -272,7 +272,7 @@ fn anomaly(object: &mut Object<'_>, weird: &WeirdRecord, community_id: Option<&[
 /// The columns that EVE has no place for, under their own names.
 fn extension(object: &mut Object<'_>, record: &impl Log, names: &[&str]) {
     object.object("portreeve", |extension| {
-        record.visit(&mut |name: Name, value: Value<'_>| {
+        record.visit(&mut |name: &'static Name, value: Value<'_>| {
             if names.contains(&name.plain()) {
                 extension.show(name, value);
             }

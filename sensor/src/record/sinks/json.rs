@@ -1,41 +1,61 @@
 //! Zeek's JSON: one flat object a line, keys with dots, unset values left out; and the same for the event stream.
 
-use crate::record::{Mapping, Name, Record, Show, Value};
+use crate::record::value::columns_of;
+use crate::record::{ConnId, Mapping, Name, Record, Show, Value};
 use crate::text::Text;
 
+use super::identity::Identity;
 use super::line::Line;
 use super::{escape, plain};
 
-/// Appends the line of a record; `community_id` comes after the log's own columns.
-pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
+/// Appends the line of a record about a connection with this identity, if it is about one; the Community ID comes after the log's own
+/// columns.
+pub fn line(record: &Record, identity: Option<&Identity>, out: &mut Line) {
     let mut object = Object::begin(out);
+    object.connection = identity.map_or(b"", Identity::columns);
     record.visit(&mut object);
-    if let Record::Event(event) = record {
-        event.fields.iter().for_each(|(name, value)| object.parameter(name, value));
-    }
-    if let Some(id) = community_id {
-        object.raw("community_id", id);
+    match (record, identity) {
+        (Record::Event(event), _) => event.fields.iter().for_each(|(name, value)| object.parameter(name, value)),
+        (_, Some(identity)) => object.raw("community_id", identity.community_id()),
+        _ => {}
     }
     object.end();
     out.push(b'\n');
+}
+
+/// Appends the columns of a connection, each with its comma in front.
+pub fn connection(id: &ConnId, out: &mut Line) {
+    let (connection, start) = (&b""[..], out.len());
+    Object { out, start, connection }.show_connection(id);
 }
 
 /// A JSON object under construction at the end of a buffer. Each member brings the comma in front of it; the first one's becomes the brace.
 pub struct Object<'a> {
     out: &'a mut Line,
     start: usize,
+    /// The columns of the connection, if they have been put together before.
+    connection: &'a [u8],
 }
 
 /// The columns of a record. This is where the lines of all logs are made: each column has code of its own.
 impl Show for Object<'_> {
     #[inline(always)]
-    fn show(&mut self, name: Name, value: Value<'_>) {
+    fn show(&mut self, name: &'static Name, value: Value<'_>) {
         if is_shown(&value) {
-            self.out.put(name.json().as_bytes());
+            let (length, json) = name.json();
+            self.out.put_first(length, json);
             self.value(&value);
             if is_cut(&value) {
                 self.say_cut(name.plain());
             }
+        }
+    }
+
+    fn show_connection(&mut self, id: &ConnId) {
+        if self.connection.is_empty() {
+            columns_of(id).into_iter().for_each(|(name, value)| self.show(name, value));
+        } else {
+            self.out.put(self.connection);
         }
     }
 }
@@ -44,7 +64,7 @@ impl<'a> Object<'a> {
     /// Opens an object.
     pub fn begin(out: &'a mut Line) -> Self {
         let start = out.len();
-        Object { out, start }
+        Object { out, start, connection: b"" }
     }
 
     /// Closes it.
@@ -70,7 +90,7 @@ impl<'a> Object<'a> {
     /// Adds our own text, already free of anything to escape.
     pub fn raw(&mut self, name: &str, text: &[u8]) {
         self.key(name);
-        self.quoted(text);
+        self.out.put_quoted(text);
     }
 
     /// Adds a text from the wire.
@@ -123,7 +143,8 @@ impl<'a> Object<'a> {
             Value::Interval(length) => plain::interval(*length, out),
             Value::Count(number) => plain::count(*number, out),
             Value::Double(number) => plain::double(*number, out),
-            Value::Bool(yes) => out.put(if *yes { b"true" } else { b"false" }),
+            Value::Bool(true) => out.put_first(4, b"true"),
+            Value::Bool(false) => out.put_first(5, b"false"),
             Value::Port(port) => plain::count(u64::from(*port), out),
             Value::Words(members) => list(out, members, |word, out| words(word.as_bytes(), out)),
             Value::Mappings(mappings) => list(out, mappings, |one, out| quote(out, |out| mapping(one, out))),
@@ -152,10 +173,6 @@ impl<'a> Object<'a> {
         }
         self.out.push(b']');
     }
-
-    fn quoted(&mut self, text: &[u8]) {
-        quote(self.out, |out| out.put(text));
-    }
 }
 
 #[inline(always)]
@@ -174,7 +191,11 @@ fn is_cut(value: &Value<'_>) -> bool {
 
 /// Words as a JSON string.
 fn words(words: &[u8], out: &mut Line) {
-    quote(out, |out| escape::json(words, out));
+    if escape::are_plain(words) {
+        out.put_quoted(words);
+    } else {
+        quote(out, |out| escape::json(words, out));
+    }
 }
 
 fn list<T>(out: &mut Line, members: &[T], append: impl Fn(&T, &mut Line)) {
@@ -217,7 +238,9 @@ mod tests {
     use crate::record::samples;
 
     fn text(record: impl Into<Record>) -> String {
-        line::text(|out| line(&record.into(), Some(b"1:id"), out))
+        let record = record.into();
+        let identity = record.conn_id().map(|id| Identity::new(id, &mut Line::default()));
+        line::text(|out| line(&record, identity.as_ref(), out))
     }
 
     #[test]
@@ -226,7 +249,7 @@ mod tests {
             r#"{"ts":1258531221.486539,"uid":"CSONE5v7pOyTCTQt","id.orig_h":"1.2.3.4","id.orig_p":1122,"id.resp_h":"5.6.7.8","#,
             r#""id.resp_p":3344,"proto":"udp","duration":1.000301,"orig_bytes":56,"resp_bytes":28,"conn_state":"SF","#,
             r#""local_orig":false,"local_resp":true,"missed_bytes":0,"history":"Dd","orig_pkts":1,"orig_ip_bytes":84,"#,
-            r#""resp_pkts":1,"resp_ip_bytes":56,"community_id":"1:id"}"#,
+            r#""resp_pkts":1,"resp_ip_bytes":56,"community_id":"1:0Mu9InQx6z4ZiCZM/7HXi2WMhOg="}"#,
             "\n"
         );
         assert_eq!(text(samples::conn()), expected);

@@ -36,6 +36,14 @@ impl Line {
         self.length += length.min(N);
     }
 
+    /// Appends a piece between quotes.
+    #[inline(always)]
+    pub fn put_quoted(&mut self, piece: &[u8]) {
+        self.push(b'"');
+        self.put(piece);
+        self.push(b'"');
+    }
+
     /// Appends one byte.
     #[inline(always)]
     pub fn push(&mut self, byte: u8) {

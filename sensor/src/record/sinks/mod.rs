@@ -4,6 +4,7 @@ mod community;
 pub(crate) mod escape;
 mod eve;
 mod file;
+mod identity;
 mod json;
 pub(crate) mod line;
 pub(crate) mod plain;
@@ -12,9 +13,9 @@ mod tsv;
 
 use std::path::Path;
 
-use community::CommunityIds;
 pub use file::{Existing, Rotation};
 use file::{Frame, LogFile};
+use identity::{Identities, Identity};
 use line::Line;
 use reserve::Reserve;
 
@@ -27,7 +28,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Sinks {
     format: OutputFormat,
-    community_ids: CommunityIds,
+    identities: Identities,
     /// One for each log; of the formats that have one file for all, only the first is used.
     files: Vec<LogFile<Around>>,
     events: Option<LogFile<Around>>,
@@ -81,7 +82,7 @@ impl Sinks {
         let events = settings.events.as_deref().map(|path| events(path, existing)).transpose()?;
         let mut sinks = Sinks {
             format: settings.format,
-            community_ids: CommunityIds::new(),
+            identities: Identities::new(),
             files,
             events,
             reserve,
@@ -109,12 +110,9 @@ impl Sinks {
         if !self.reserve.is_given_up() {
             file.rotate_if_due(at);
         }
-        let community_id = match log {
-            LogName::Event => None,
-            _ => record.conn_id().map(|id| self.community_ids.of(id)),
-        };
+        let identity = record.conn_id().map(|id| self.identities.of(id));
         self.line.clear();
-        append(format, record, community_id, &mut self.line);
+        append(format, record, identity, &mut self.line);
         let kept = file.line(log, at, self.line.as_bytes());
         let is_due = file.is_due();
         let count = if kept { &mut self.tally.written } else { &mut self.tally.lost };
@@ -204,9 +202,10 @@ impl Frame for Around {
     }
 }
 
-fn append(format: OutputFormat, record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
+fn append(format: OutputFormat, record: &Record, identity: Option<&Identity>, out: &mut Line) {
+    let community_id = identity.map(Identity::community_id);
     match format {
-        OutputFormat::ZeekJson => json::line(record, community_id, out),
+        OutputFormat::ZeekJson => json::line(record, identity, out),
         OutputFormat::ZeekTsv => tsv::line(record, community_id, out),
         OutputFormat::Eve => eve::line(record, community_id, out),
         OutputFormat::Null => {}

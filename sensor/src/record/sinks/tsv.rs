@@ -26,7 +26,7 @@ pub fn footer(at: Timestamp, out: &mut Vec<u8>) {
 
 /// Appends the line of a record. Every log has a column for the Community ID: all may be about a connection.
 pub fn line(record: &Record, community_id: Option<&[u8]>, out: &mut Line) {
-    record.visit(&mut |_: Name, shown: Value<'_>| {
+    record.visit(&mut |_: &'static Name, shown: Value<'_>| {
         value(&shown, out);
         out.push(b'\t');
     });
