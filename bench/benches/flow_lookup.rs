@@ -87,7 +87,7 @@ fn canonical(key: FlowKey) -> FlowKey {
 fn table(flows: u32) -> Table<Record> {
     let mut table = Table::new(flows as usize, 7);
     for key in (0..flows).map(flows::key) {
-        table.insert(&table.hash(key), Record::new(key)).expect("there is room");
+        table.insert(Record::new(key)).expect("there is room");
     }
     table
 }
@@ -96,7 +96,7 @@ fn single(mut table: Table<Record>, flows: u32) -> impl FnMut(u64) -> u64 {
     let mut packets = Packets::of(flows);
     move |count| {
         let looks = (0..count).filter_map(|_| {
-            let (id, _) = table.find(&table.hash(packets.key()))?;
+            let (id, _) = table.find(&packets.key())?;
             Some(table.get_mut(id)?.touch())
         });
         looks.sum()
@@ -111,12 +111,12 @@ fn batched(mut table: Table<Record>, flows: u32) -> impl FnMut(u64) -> u64 {
         let mut sum = 0;
         for _ in 0..count.div_ceil(BATCH as u64) {
             batch.clear();
-            batch.extend((0..BATCH).map(|_| table.hash(packets.key())));
-            batch.iter().for_each(|hashed| table.prefetch(hashed));
+            batch.extend((0..BATCH).map(|_| packets.key()).map(|key| (key, table.hash(&key))));
+            batch.iter().for_each(|(_, hash)| table.prefetch(*hash));
             likely.clear();
-            likely.extend(batch.iter().map(|hashed| table.prefetch_found(hashed)));
-            for (hashed, likely) in batch.iter().zip(&likely) {
-                if let Some((id, _)) = table.find_near(hashed, *likely) {
+            likely.extend(batch.iter().map(|(_, hash)| table.prefetch_found(*hash)));
+            for ((key, hash), likely) in batch.iter().zip(&likely) {
+                if let Some((id, _)) = table.find_near(key, *hash, *likely) {
                     sum += table.get_mut(id).map_or(0, Record::touch);
                 }
             }

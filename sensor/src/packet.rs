@@ -176,9 +176,9 @@ type Decoded<'a> = Result<Packet<'a>, Refused>;
 /// Takes a frame apart.
 #[inline]
 pub fn decode<'a>(frame: &Frame<'a>, settings: &DecodeSettings) -> Decoded<'a> {
-    match plain::decode(frame) {
-        Some(packet) if !settings.checksums => Ok(packet),
-        _ => decode_in_full(frame, settings),
+    match (!settings.checksums).then(|| plain::decode(frame)).flatten() {
+        Some(packet) => Ok(packet),
+        None => decode_in_full(frame, settings),
     }
 }
 

@@ -15,6 +15,9 @@ pub trait Gate {
         true
     }
 
+    /// Counts frames instead, about which nobody need ask: they are plain, at watched ports, and of no connection that is bypassed.
+    fn count_wanted(&mut self, _frames: u64) {}
+
     /// Lets connections to this endpoint in, whatever their port. The oldest expectation gives way when the table is full.
     fn expect(&mut self, expectation: Expectation);
 

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_ebpf::address::shard_of;
-use smallvec::SmallVec;
 
-use self::opening::Sought;
+use self::opening::Found;
 use super::connection::{Connection, Fate};
 use super::fragments::{Fragments, Outcome};
-use super::key::Transport;
 use super::pool::Pool;
 use super::ports::WatchedPorts;
 use super::subject::Shared;
@@ -126,20 +124,27 @@ impl<H: Handler> Shard<H> {
     /// Processes those of some frames that the gate admits, in order. While one is worked on, what the next ones need comes nearer.
     pub fn on_frames(&mut self, frames: &[Frame<'_>], gate: &mut dyn Gate) {
         for frames in frames.chunks(TOGETHER) {
-            let mut sought: SmallVec<[Option<Sought>; TOGETHER]> =
-                frames.iter().map(|frame| self.look_ahead(frame)).collect();
+            let mut sought = [None; TOGETHER];
+            sought.iter_mut().zip(frames).for_each(|(sought, frame)| *sought = self.look_ahead(frame));
             self.come_nearer(sought.iter_mut().take(NEAR));
+            let mut plainly_wanted = 0;
             for (number, frame) in frames.iter().enumerate() {
                 self.come_nearer(sought.get_mut(number + NEAR));
                 self.come_whole(sought.get(number + NEXT));
-                if gate.admits(frame) {
-                    self.process(frame, sought.get(number).and_then(Option::as_ref), gate);
+                let found = self.find(frame, sought.get(number).and_then(Option::as_ref));
+                if found.is_some_and(|found| self.is_plainly_wanted(&found)) {
+                    plainly_wanted += 1;
+                } else if !gate.admits(frame) {
+                    continue;
                 }
+                self.process(frame, found.as_ref(), gate);
             }
+            gate.count_wanted(plainly_wanted);
         }
     }
 
-    fn process(&mut self, frame: &Frame<'_>, sought: Option<&Sought>, gate: &mut dyn Gate) {
+    #[inline]
+    fn process(&mut self, frame: &Frame<'_>, found: Option<&Found>, gate: &mut dyn Gate) {
         if self.stats.counters.frames.get() == 0 {
             self.stats.counters.began_nanos.set(frame.at.as_nanos());
         }
@@ -153,10 +158,10 @@ impl<H: Handler> Shard<H> {
         if frame.at < self.looked || frame.at >= self.looked + LOOK_EVERY {
             self.look_at_timers(frame.at, gate);
         }
-        match packet::decode(frame, &self.settings.decode) {
+        match &packet::decode(frame, &self.settings.decode) {
             // What is inside a tunnel is another packet.
-            Ok(packet) => self.on_packet(frame, &packet, sought.filter(|_| packet.ip.tunnels == 0), gate),
-            Err(refused) => self.on_refused(frame.at, &refused),
+            Ok(packet) => self.on_packet(frame, packet, found.filter(|_| packet.ip.tunnels == 0), gate),
+            Err(refused) => self.on_refused(frame.at, refused),
         }
         self.handler.settle(frame.at, gate);
     }
@@ -186,21 +191,18 @@ impl<H: Handler> Shard<H> {
         self.handler.tick();
     }
 
-    /// Processes a packet; what is to be `sought` for it may be known already.
-    fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, sought: Option<&Sought>, gate: &mut dyn Gate) {
+    /// Processes a packet; what there is for it may have been found already.
+    fn on_packet(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, found: Option<&Found>, gate: &mut dyn Gate) {
         if let Body::Fragment(part) = &packet.body {
             return self.on_fragment(frame, &packet.ip, part, gate);
         }
-        let Some(key) = packet.key() else { return };
-        let is_wanted = match sought {
-            Some(sought) => self.on_connection(frame, packet, sought, gate),
-            None => self.on_connection(frame, packet, &self.seek(key), gate),
-        };
+        let Some(found) = found.copied().or_else(|| Some(self.look_up(&packet.key()?))) else { return };
+        let is_wanted = self.on_connection(frame, packet, &found, gate);
         let outcomes = &self.stats.outcomes;
-        match key.transport {
+        match &packet.body {
             _ if !is_wanted => outcomes.not_wanted.inc(),
-            Transport::Tcp => outcomes.tcp.inc(),
-            Transport::Udp => outcomes.udp.inc(),
+            Body::Tcp(_) => outcomes.tcp.inc(),
+            Body::Udp(_) | Body::Fragment(_) => outcomes.udp.inc(),
         }
     }
 
@@ -236,10 +238,10 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Whether the packet belongs to a connection that is wanted.
-    fn on_connection(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, sought: &Sought, gate: &mut dyn Gate) -> bool {
+    #[inline]
+    fn on_connection(&mut self, frame: &Frame<'_>, packet: &Packet<'_>, found: &Found, gate: &mut dyn Gate) -> bool {
         let at = frame.at;
-        let segment = if let Body::Tcp(segment) = &packet.body { Some(segment) } else { None };
-        let Some((id, direction)) = self.find_or_open(at, sought, segment, gate) else { return false };
+        let Some((id, direction)) = self.find_or_open(at, packet, found, gate) else { return false };
         let Some(connection) = self.table.get_mut(id) else { return false };
         let mut shared = shared!(self, at, gate);
         if let Some(name) = packet.oddity {

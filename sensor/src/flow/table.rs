@@ -46,21 +46,6 @@ pub struct Table<C> {
 #[repr(align(64))]
 struct Slot<C>(Option<C>);
 
-/// A key with its hash: computed once per packet.
-#[derive(Clone, Copy, Debug)]
-pub struct Hashed {
-    key: FlowKey,
-    hash: u64,
-}
-
-impl Hashed {
-    /// The key that was hashed.
-    #[inline]
-    pub fn key(&self) -> FlowKey {
-        self.key
-    }
-}
-
 impl<C: Entry> Table<C> {
     /// A table of `capacity` slots. The seed keeps a stranger from choosing keys that collide.
     pub fn new(capacity: usize, seed: u64) -> Self {
@@ -79,39 +64,33 @@ impl<C: Entry> Table<C> {
 
     /// Hashes a key; both orientations of a connection hash alike.
     #[inline]
-    pub fn hash(&self, key: FlowKey) -> Hashed {
-        Hashed { key, hash: digest(&self.keyed, &key) }
+    pub fn hash(&self, key: &FlowKey) -> u64 {
+        digest(&self.keyed, key)
     }
 
     /// The connection of a packet that goes from `orig_h` to `resp_h` of the key, and which of its sides sent it.
-    #[inline]
-    pub fn find(&self, hashed: &Hashed) -> Option<(SlotId, Direction)> {
-        let mut direction = Direction::FromOrig;
-        let found = self.index.find(hashed.hash, |id| {
-            let sender = self.get(id).and_then(|entry| entry.key().sender_of(&hashed.key));
-            direction = sender.unwrap_or(direction);
-            sender.is_some()
-        });
-        found.map(|id| (id, direction))
+    pub fn find(&self, key: &FlowKey) -> Option<(SlotId, Direction)> {
+        self.find_in_index(*key, self.hash(key))
     }
 
-    /// As [`Table::find`]; if it is in the slot that was told to be `likely`, the index is not asked again.
+    /// The same for a key with this hash; if it is in the slot that was told to be `likely`, the index is not asked again.
     #[inline]
-    pub fn find_near(&self, hashed: &Hashed, likely: Option<SlotId>) -> Option<(SlotId, Direction)> {
-        let there = likely.and_then(|id| Some((id, self.get(id)?.key().sender_of(&hashed.key)?)));
-        there.or_else(|| self.find(hashed))
+    pub fn find_near(&self, key: &FlowKey, hash: u64, likely: Option<SlotId>) -> Option<(SlotId, Direction)> {
+        let there = likely.and_then(|id| Some((id, self.sender_in(id, key)?)));
+        // By value: where the index is not asked, the key need not stand in memory.
+        there.or_else(|| self.find_in_index(*key, hash))
     }
 
-    /// Asks for the line of the index that a look for this key begins with.
+    /// Asks for the line of the index that a look for this hash begins with.
     #[inline]
-    pub fn prefetch(&self, hashed: &Hashed) {
-        self.index.prefetch(hashed.hash);
+    pub fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
     }
 
-    /// Asks for the slot that a look for this key will most likely find, and tells which it is. The line of the index should be here by now.
+    /// Asks for the slot that a look for this hash will most likely find, and tells which it is. The line of the index should be here by now.
     #[inline]
-    pub fn prefetch_found(&self, hashed: &Hashed) -> Option<SlotId> {
-        let likely = self.index.likely(hashed.hash)?;
+    pub fn prefetch_found(&self, hash: u64) -> Option<SlotId> {
+        let likely = self.index.likely(hash)?;
         sys::prefetch_front(self.slots.get(likely as usize)?, C::HOT);
         Some(likely)
     }
@@ -129,12 +108,13 @@ impl<C: Entry> Table<C> {
 
     /// Asks for the line of the index that a slot is removed from; the slot itself is here already.
     pub fn prefetch_removal(&self, id: SlotId) {
-        self.get(id).into_iter().for_each(|entry| self.index.prefetch(digest(&self.keyed, entry.key())));
+        self.get(id).into_iter().for_each(|entry| self.index.prefetch(self.hash(entry.key())));
     }
 
     /// Puts a connection in. There must be room: [`Table::victim`] says who has to go.
     #[inline]
-    pub fn insert(&mut self, hashed: &Hashed, entry: C) -> Option<SlotId> {
+    pub fn insert(&mut self, entry: C) -> Option<SlotId> {
+        let hash = self.hash(entry.key());
         let id = match self.free.pop() {
             Some(id) => {
                 self.slots.get_mut(id as usize)?.0 = Some(entry);
@@ -146,7 +126,7 @@ impl<C: Entry> Table<C> {
             }
             None => return None,
         };
-        self.index.insert(hashed.hash, id).then_some(id)
+        self.index.insert(hash, id).then_some(id)
     }
 
     /// Frees a slot; the connection is dropped where it stands. Returns its key.
@@ -154,7 +134,7 @@ impl<C: Entry> Table<C> {
         let slot = self.slots.get_mut(id as usize)?;
         let key = *slot.0.as_ref()?.key();
         slot.0 = None;
-        self.index.remove(digest(&self.keyed, &key), id);
+        self.index.remove(self.hash(&key), id);
         self.free.push(id);
         Some(key)
     }
@@ -183,6 +163,22 @@ impl<C: Entry> Table<C> {
     #[inline]
     pub fn get_mut(&mut self, id: SlotId) -> Option<&mut C> {
         self.slots.get_mut(id as usize)?.0.as_mut()
+    }
+
+    fn find_in_index(&self, key: FlowKey, hash: u64) -> Option<(SlotId, Direction)> {
+        let mut direction = Direction::FromOrig;
+        let found = self.index.find(hash, |id| {
+            let sender = self.sender_in(id, &key);
+            direction = sender.unwrap_or(direction);
+            sender.is_some()
+        });
+        found.map(|id| (id, direction))
+    }
+
+    /// Which side of the connection in a slot sends packets with this key, if it is theirs.
+    #[inline]
+    fn sender_in(&self, id: SlotId, key: &FlowKey) -> Option<Direction> {
+        self.get(id)?.key().sender_of(key)
     }
 
     /// How many connections there are.

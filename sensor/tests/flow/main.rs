@@ -11,4 +11,5 @@ mod tcp;
 mod terminate;
 mod together;
 mod udp;
+mod wanted;
 mod weirds;

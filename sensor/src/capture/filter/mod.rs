@@ -1,7 +1,6 @@
 //! The kernel program's likeness for files and AF_PACKET: the same decision, the same tables, the same counters.
 
 mod cache;
-mod plain;
 mod shards;
 mod view;
 
@@ -72,17 +71,15 @@ impl HostFilter {
 
 impl Gate for HostFilter {
     /// It is counted under the reason.
-    #[inline]
     fn admits(&mut self, frame: &Frame<'_>) -> bool {
         self.tables.now = frame.at;
-        let counter = match frame.plain().is_some_and(|plain| plain::is_plainly_wanted(plain, &self.tables)) {
-            true => contract::Counter::Port,
-            false => view::decide(frame, &mut self.tables).counter,
-        };
-        if let Some(count) = self.counters.frames.get(counter as usize) {
-            count.inc();
-        }
+        let counter = view::decide(frame, &mut self.tables).counter;
+        self.counters.count(counter, 1);
         counter.redirects()
+    }
+
+    fn count_wanted(&mut self, frames: u64) {
+        self.counters.count(contract::Counter::Port, frames);
     }
 
     fn expect(&mut self, expectation: Expectation) {
@@ -143,6 +140,10 @@ impl FilterCounters {
     /// The frames under one counter.
     pub fn get(&self, counter: contract::Counter) -> u64 {
         self.frames.get(counter as usize).map_or(0, Counter::get)
+    }
+
+    fn count(&self, counter: contract::Counter, frames: u64) {
+        self.frames.get(counter as usize).into_iter().for_each(|count| count.add(frames));
     }
 
     /// The frames under each counter, by its number: what [`crate::kernel::Kernel::counters`] gives for the kernel program.

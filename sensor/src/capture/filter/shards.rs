@@ -73,6 +73,10 @@ impl Gate for ShardFilter {
         self.filter.admits(frame)
     }
 
+    fn count_wanted(&mut self, frames: u64) {
+        self.filter.count_wanted(frames);
+    }
+
     fn expect(&mut self, expectation: Expectation) {
         self.filter.expect(expectation);
         self.tell_others(Request::Expect(expectation));
