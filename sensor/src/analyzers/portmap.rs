@@ -7,55 +7,14 @@ use super::wire::reader::Reader;
 use super::wire::rpc::{CallHeader, PORTMAPPER};
 use super::wire::session::Session;
 use super::wire::xdr::Bad;
-use super::{Analyzer, Context, Service, Step};
+use super::{Context, Service};
 use crate::event::Event;
 use crate::event::rpc::{RpcCall, RpcEvent};
-use crate::flow::key::Direction;
-use crate::time::Timestamp;
 
 /// The portmapper on one connection.
-#[derive(Default, Debug)]
-pub struct Portmap {
-    session: Session<Pmap>,
-}
+pub type Portmap = Session<Pmap>;
 
 const _: () = assert!(size_of::<Portmap>() <= 24, "one is kept in each slot");
-
-impl Analyzer for Portmap {
-    const PDU_MAX: usize = 64;
-
-    fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        self.session.on_stream(cx, direction, bytes)
-    }
-
-    fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        self.session.on_datagram(cx, direction, bytes)
-    }
-
-    fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
-        self.session.on_gap(cx, direction, length)
-    }
-
-    fn deadline(&self) -> Timestamp {
-        self.session.deadline()
-    }
-
-    fn on_deadline(&mut self, cx: &mut Context<'_>) {
-        self.session.on_deadline(cx);
-    }
-
-    fn held(&self) -> usize {
-        self.session.held()
-    }
-
-    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
-        self.session.on_end(cx, direction, rest);
-    }
-
-    fn on_close(&mut self, cx: &mut Context<'_>) {
-        self.session.on_close(cx);
-    }
-}
 
 /// The program itself.
 #[derive(Debug)]

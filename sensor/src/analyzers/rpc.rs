@@ -6,78 +6,22 @@ use super::wire::reader::Reader;
 use super::wire::rpc::{CallHeader, PORTMAPPER};
 use super::wire::session::Session;
 use super::wire::xdr::Bad;
-use super::{Analyzer, Context, Service, Step};
+use super::{Context, Service};
 use crate::event::rpc::RpcCall;
-use crate::flow::key::Direction;
-use crate::time::Timestamp;
-
-/// Messages after which a connection has shown what it is; a file server's would never end.
-const ENOUGH: u32 = 256;
 
 /// An RPC service on one connection.
-#[derive(Default, Debug)]
-pub struct Rpc {
-    session: Session<Any>,
-}
+pub type Rpc = Session<Any>;
 
 const _: () = assert!(size_of::<Rpc>() <= 24, "one is kept in each slot");
 
-impl Analyzer for Rpc {
-    const PDU_MAX: usize = 64;
-
-    fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        let step = self.session.on_stream(cx, direction, bytes);
-        self.unless_enough(step)
-    }
-
-    fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        let step = self.session.on_datagram(cx, direction, bytes);
-        self.unless_enough(step)
-    }
-
-    fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
-        let step = self.session.on_gap(cx, direction, length);
-        self.unless_enough(step)
-    }
-
-    fn deadline(&self) -> Timestamp {
-        self.session.deadline()
-    }
-
-    fn on_deadline(&mut self, cx: &mut Context<'_>) {
-        self.session.on_deadline(cx);
-    }
-
-    fn held(&self) -> usize {
-        self.session.held()
-    }
-
-    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
-        self.session.on_end(cx, direction, rest);
-    }
-
-    fn on_close(&mut self, cx: &mut Context<'_>) {
-        self.session.on_close(cx);
-    }
-}
-
-impl Rpc {
-    /// Calls that still wait are forgotten at the end: nobody looks for their answers any more.
-    fn unless_enough(&mut self, step: Step) -> Step {
-        if self.session.messages() < ENOUGH {
-            return step;
-        }
-        self.session = Session::default();
-        Step::Done
-    }
-}
-
 /// Whichever program is called. A portmapper on another port is still a portmapper.
 #[derive(Debug)]
-struct Any;
+pub struct Any;
 
 impl Program for Any {
     const HEAD: Option<usize> = Some(2048);
+    /// A file server's messages would never end.
+    const ENOUGH: u32 = 256;
 
     fn call(cx: &mut Context<'_>, header: &CallHeader<'_>, arguments: &mut Reader<'_>, whole: bool) -> Result<(), Bad> {
         if header.program == PORTMAPPER {
@@ -104,10 +48,11 @@ impl Program for Any {
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, reason = "a test may fail")]
 mod tests {
-    use super::{ENOUGH, Rpc};
+    use super::{Any, Rpc};
     use crate::analyzers::Step;
     use crate::analyzers::portmap::tests::{getport, record, reply, wire};
     use crate::analyzers::testing::Bench;
+    use crate::analyzers::wire::dialogue::Program;
     use crate::flow::key::Direction::{FromOrig, FromResp};
     use crate::flow::key::Transport::{Tcp, Udp};
 
@@ -148,10 +93,10 @@ mod tests {
     #[test]
     fn after_a_while_it_is_enough() {
         let mut bench = Bench::<Rpc>::new(Udp);
-        for xid in 1..ENOUGH {
+        for xid in 1..Any::ENOUGH {
             assert_ne!(bench.datagram(FromOrig, &nfs(xid, 1)), Step::Done);
         }
-        assert_eq!(bench.datagram(FromOrig, &nfs(ENOUGH, 1)), Step::Done);
+        assert_eq!(bench.datagram(FromOrig, &nfs(Any::ENOUGH, 1)), Step::Done);
         bench.wait(100);
         assert!(bench.names().is_empty(), "nobody knows what became of the calls that still waited");
     }

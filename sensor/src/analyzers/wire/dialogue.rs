@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 pub trait Program {
     /// Bytes of each record that are of interest, if not all of them: longer records are then nothing unusual.
     const HEAD: Option<usize> = None;
+    /// Messages after which a connection has shown what it is. Calls that still wait are forgotten then: nobody looks for their answers any
+    /// more.
+    const ENOUGH: u32 = u32::MAX;
 
     /// Looks at a call when it is made; says whether it can be understood. Takes what it understands off `arguments`.
     fn call(cx: &mut Context<'_>, header: &CallHeader<'_>, arguments: &mut Reader<'_>, whole: bool) -> Result<(), Bad>;

@@ -7,7 +7,7 @@ use super::calls::Calls;
 use super::dialogue::{Dialogue, Message, Program};
 use super::reader::Reader;
 use super::record::{Bounds, Found, Records};
-use crate::analyzers::{Context, Step};
+use crate::analyzers::{Analyzer, Context, Step};
 use crate::flow::EndpointState;
 use crate::flow::key::Direction;
 use crate::spare::{Lend, Lent, Spare};
@@ -45,66 +45,68 @@ impl<P> Default for Session<P> {
     }
 }
 
-impl<P: Program> Session<P> {
-    /// One datagram is one message.
-    pub fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        self.dialogue.on_message(cx, &Message { direction, bytes, length: bytes.len() });
-        Step::Consumed(bytes.len())
-    }
+impl<P: Program> Analyzer for Session<P> {
+    const PDU_MAX: usize = 64;
 
     /// The bytes of a stream are records.
-    pub fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+    fn on_stream(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
         let side = self.streams.need().side(direction);
         side.begin(cx, direction);
         let mut reader = Reader::new(bytes);
         pump(&mut side.records, &mut self.dialogue, cx, direction, &mut reader);
-        match bytes.len().saturating_sub(reader.len()) {
+        self.unless_enough(match bytes.len().saturating_sub(reader.len()) {
             0 => Step::More,
             consumed => Step::Consumed(consumed),
-        }
+        })
     }
 
-    /// A hole in the stream.
-    pub fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
+    /// One datagram is one message.
+    fn on_datagram(&mut self, cx: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        self.dialogue.on_message(cx, &Message { direction, bytes, length: bytes.len() });
+        self.unless_enough(Step::Consumed(bytes.len()))
+    }
+
+    fn on_gap(&mut self, cx: &mut Context<'_>, direction: Direction, length: u64) -> Step {
         let side = self.streams.need().side(direction);
         side.begin(cx, direction);
         side.records.gap(length);
         pump(&mut side.records, &mut self.dialogue, cx, direction, &mut Reader::new(b""));
-        Step::Consumed(0)
+        self.unless_enough(Step::Consumed(0))
     }
 
     /// When the oldest call is given up.
-    pub fn deadline(&self) -> Timestamp {
+    fn deadline(&self) -> Timestamp {
         self.dialogue.deadline()
     }
 
-    /// Bytes on the heap of unfinished records and pending calls.
-    pub fn held(&self) -> usize {
-        self.streams.get().map_or(0, Streams::held).saturating_add(self.dialogue.held())
-    }
-
-    /// Gives up the calls whose time is over.
-    pub fn on_deadline(&mut self, cx: &mut Context<'_>) {
+    fn on_deadline(&mut self, cx: &mut Context<'_>) {
         self.dialogue.on_deadline(cx);
     }
 
-    /// One side has sent all it ever will.
-    pub fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
+    fn held(&self) -> usize {
+        self.streams.get().map_or(0, Streams::held).saturating_add(self.dialogue.held())
+    }
+
+    fn on_end(&mut self, cx: &mut Context<'_>, direction: Direction, rest: &[u8]) {
         self.streams.need().side(direction).end(cx, direction, rest);
     }
 
-    /// Nothing will be answered any more.
-    pub fn on_close(&mut self, cx: &mut Context<'_>) {
+    fn on_close(&mut self, cx: &mut Context<'_>) {
         if let Some(streams) = self.streams.get_mut() {
             streams.orig.end(cx, Direction::FromOrig, b"");
             streams.resp.end(cx, Direction::FromResp, b"");
         }
         self.dialogue.on_close(cx);
     }
+}
 
-    /// How many messages there were.
-    pub fn messages(&self) -> u32 {
-        self.dialogue.messages()
+impl<P: Program> Session<P> {
+    fn unless_enough(&mut self, step: Step) -> Step {
+        if self.dialogue.messages() < P::ENOUGH {
+            return step;
+        }
+        *self = Session::default();
+        Step::Done
     }
 }
 
