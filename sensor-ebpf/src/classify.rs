@@ -33,34 +33,25 @@ pub fn classify<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Deci
 }
 
 /// The decision about nearly all traffic of a network, on the shortest way: untagged IPv4 without options, TCP or UDP, in one piece,
-/// between ports that nobody watches. `None` for every other frame; [`examine`] would decide the same.
+/// between ports that nobody watches, or between hosts of which certainly nothing is bypassed. `None` for every other frame; [`examine`]
+/// would decide the same.
 #[inline(always)]
 pub fn glance<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option<Decision> {
     let (packet, transport) = plain(frame)?;
     let from = tables.interest(transport, packet.ports[0]);
     let to = tables.interest(transport, packet.ports[1]);
-    if from.watched | from.expected | to.watched | to.expected {
+    if from.watched | to.watched {
+        let [source, destination] = parse::ipv4_addresses(frame, packet.l3)?;
+        let hash = pair_hash(tables.seed(), source, destination);
+        return (!tables.may_bypass(hash)).then_some(Decision { packet, counter: Counter::Port, hash });
+    }
+    if from.expected | to.expected {
         return None;
     }
     if matches!(transport, Transport::Tcp) && is_control(frame, &packet) && has_company(tables) {
         return None;
     }
     Some(Decision { packet, counter: Counter::NoMatch, hash: 0 })
-}
-
-/// The decision about nearly all frames that are wanted, on a short way: a plain packet, between ports of which one is watched, of a
-/// connection that is certainly not bypassed. `None` for every other frame; [`examine`] would decide the same.
-#[inline(always)]
-pub fn recognize<B: Bytes + ?Sized, T: Tables>(frame: &B, tables: &mut T) -> Option<Decision> {
-    let (packet, transport) = plain(frame)?;
-    let from = tables.interest(transport, packet.ports[0]);
-    let to = tables.interest(transport, packet.ports[1]);
-    if !(from.watched | to.watched) {
-        return None;
-    }
-    let [source, destination] = parse::ipv4_addresses(frame, packet.l3)?;
-    let hash = pair_hash(tables.seed(), source, destination);
-    (!tables.may_bypass(hash)).then_some(Decision { packet, counter: Counter::Port, hash })
 }
 
 /// Untagged IPv4 without options, TCP or UDP, in one piece.
@@ -217,10 +208,15 @@ impl Found {
         if self.is_control(frame) {
             return None;
         }
-        let connection = Connection::new(self.ports.transport, self.pair, self.packet.ports);
         let traffic = traffic(frame, &self.packet);
-        let reason = tables.bypass(&connection, 0, traffic);
-        reason.or_else(|| tables.bypass(&connection.swapped(), 1, traffic)).map(BypassReason::counter)
+        // One key for both lookups, as above.
+        let mut key = Connection::new(self.ports.transport, self.pair, self.packet.ports);
+        let mut reason = tables.bypass(&key, 0, traffic);
+        if reason.is_none() {
+            key = key.swapped();
+            reason = tables.bypass(&key, 1, traffic);
+        }
+        reason.map(BypassReason::counter)
     }
 
     #[inline(always)]

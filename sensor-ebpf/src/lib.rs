@@ -31,13 +31,13 @@ pub mod tables;
 
 pub use address::{Address, pair_hash, shard_of};
 pub use bypass::{BypassReason, Bypassed, Traffic};
-pub use classify::{Decision, classify, examine, glance, recognize};
+pub use classify::{Decision, classify, examine, glance};
 pub use counters::{Counter, Counts, Outcome};
 pub use metadata::Metadata;
 pub use options::{Options, Rules};
 pub use parse::{Bytes, Fragment, Network, Packet, Status, parse};
 pub use ports::{Interest, PortWord, Ports, Transport};
-pub use tables::{Connection, Endpoint, Expectation, FragmentKey, Note, Tables};
+pub use tables::{Connection, Endpoint, Expectation, FragmentKey, Guards, Note, Tables};
 
 /// Names of maps, programs and globals in the kernel object.
 pub mod names {
@@ -50,14 +50,12 @@ pub mod names {
     /// Per-CPU array of [`Counts`](crate::Counts): the XDP program's, then the tcx program's. In `host` mode every cloned packet passes
     /// both, and each counts all that it sees.
     pub const COUNTS: &str = "COUNTS";
-    /// Array of [`PortWord`](crate::PortWord), by [`PortWord::index`](crate::PortWord::index).
-    pub const PORTS: &str = "PORTS";
+    /// Array with one [`Guards`](crate::Guards), which the sensor maps into its memory.
+    pub const GUARDS: &str = "GUARDS";
     /// LRU hash: [`Endpoint`](crate::Endpoint) to [`Expectation`](crate::Expectation).
     pub const EXPECTATIONS: &str = "EXPECTATIONS";
     /// LRU hash: [`Connection`](crate::Connection) to [`Bypassed`](crate::Bypassed).
     pub const BYPASS: &str = "BYPASS";
-    /// Array of 64-bit words: one bit per [`bypass slot`](crate::tables::bypass_slot).
-    pub const BYPASS_SLOTS: &str = "BYPASS_SLOTS";
     /// LRU hash: [`FragmentKey`](crate::FragmentKey) to [`Note`](crate::Note).
     pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Array of AF_XDP sockets: queue times workers plus worker.

@@ -1,13 +1,16 @@
 //! The maps, and the decision's tables on them.
 
+use core::arch::asm;
+
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, LruHashMap, PerCpuArray, XskMap};
 use portreeve_ebpf::counters::{FURTHER_SEGMENTS, SLOTS};
-use portreeve_ebpf::tables::{BYPASS_SLOTS as SLOT_COUNT, bypass_slot};
+use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
 use portreeve_ebpf::{
-    BypassReason, Bypassed, Connection, Counter, Counts, Endpoint, Expectation, FragmentKey, Interest, Note, Options,
-    PortWord, Rules, Tables, Traffic, Transport,
+    BypassReason, Bypassed, Connection, Counter, Counts, Endpoint, Expectation, FragmentKey, Guards, Interest, Note,
+    Options, PortWord, Rules, Tables, Traffic, Transport,
 };
 
 /// Overwritten by the loader, then frozen: the verifier treats its fields as constants.
@@ -17,13 +20,11 @@ static OPTIONS: Options = Options::DEFAULT;
 #[map]
 static COUNTS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(2, 0);
 #[map]
-static PORTS: Array<PortWord> = Array::with_max_entries(PortWord::WORDS as u32, 0);
+static GUARDS: Array<Guards> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static EXPECTATIONS: LruHashMap<Endpoint, Expectation> = LruHashMap::with_max_entries(16_384, 0);
 #[map]
 static BYPASS: LruHashMap<Connection, Bypassed> = LruHashMap::with_max_entries(65_536, 0);
-#[map]
-static BYPASS_SLOTS: Array<u64> = Array::with_max_entries((SLOT_COUNT / 64) as u32, 0);
 #[map]
 static FRAGMENTS: LruHashMap<FragmentKey, DatedNote> = LruHashMap::with_max_entries(16_384, 0);
 
@@ -89,7 +90,17 @@ pub fn clone_to() -> u32 {
 }
 
 /// The maps as the decision sees them.
-pub struct Maps;
+pub struct Maps {
+    guards: *const Guards,
+}
+
+impl Maps {
+    /// `None` is for the verifier alone: an array's only element is always there.
+    #[inline(always)]
+    pub fn open() -> Option<Self> {
+        GUARDS.get_ptr(0).map(|guards| Maps { guards })
+    }
+}
 
 impl Tables for Maps {
     #[inline(always)]
@@ -104,10 +115,9 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn interest(&mut self, transport: Transport, port: u16) -> Interest {
-        match PORTS.get(PortWord::index(transport, port)) {
-            Some(word) => word.interest(port),
-            None => Interest::default(),
-        }
+        let index = below::<{ PortWord::WORDS }>(PortWord::index(transport, port));
+        // SAFETY: the element exists for the program's whole run, and the index lies within its words.
+        unsafe { (*self.guards).ports.words().get_unchecked(index) }.interest(port)
     }
 
     #[inline(always)]
@@ -119,7 +129,9 @@ impl Tables for Maps {
     #[inline(always)]
     fn may_bypass(&mut self, hash: u32) -> bool {
         let slot = bypass_slot(hash);
-        BYPASS_SLOTS.get(slot / 64).is_some_and(|word| word & 1 << (slot % 64) != 0)
+        // SAFETY: as above.
+        let word = unsafe { (*self.guards).bypass_slots.get_unchecked(below::<{ BYPASS_SLOTS / 64 }>(slot / 64)) };
+        (word >> (slot % 64)) & 1 != 0
     }
 
     #[inline(always)]
@@ -158,6 +170,15 @@ impl Tables for Maps {
         // A full map evicts its oldest; a failure leaves the later fragments to the setting for unknown ones.
         let _ = FRAGMENTS.insert(key, DatedNote { since: now(), note: note as u64 }, 0);
     }
+}
+
+/// An index, which is below `N`, a power of two: said so that the compiler leaves it in and the verifier sees it.
+#[inline(always)]
+fn below<const N: usize>(index: u32) -> usize {
+    let mut index = index as usize;
+    // SAFETY: one instruction on a register.
+    unsafe { asm!("{index} &= {mask}", index = inout(reg) index, mask = const N - 1, options(pure, nomem)) };
+    index
 }
 
 /// `CLOCK_MONOTONIC` in nanoseconds.

@@ -62,7 +62,8 @@ pub struct Interest {
     pub expected: bool,
 }
 
-/// The whole table, as the host has it.
+/// The whole table.
+#[repr(transparent)]
 #[derive(Clone)]
 pub struct Ports {
     words: [PortWord; PortWord::WORDS],
@@ -102,7 +103,7 @@ impl Ports {
         }
     }
 
-    /// The words by [`PortWord::index`], as they stand in the kernel's map.
+    /// The words by [`PortWord::index`].
     pub const fn words(&self) -> &[PortWord; PortWord::WORDS] {
         &self.words
     }

@@ -1,6 +1,6 @@
 //! What a decision consults beside the ports: expectations, bypassed connections, fragment notes.
 
-use crate::{Address, BypassReason, Interest, Rules, Traffic, Transport};
+use crate::{Address, BypassReason, Interest, Ports, Rules, Traffic, Transport};
 
 /// One end of a connection: key of the expectations.
 #[repr(C)]
@@ -105,6 +105,16 @@ pub enum Note {
     Follow = 1,
     /// Part of a bypassed connection.
     Bypass = 2,
+}
+
+/// What is asked of nearly every frame, and guards the tables that are searched for few. It is the one value of a map that the sensor has
+/// in its own memory, too: it changes single bits while the kernel program reads, and one lookup finds everything.
+#[repr(C)]
+pub struct Guards {
+    /// Which ports are wanted.
+    pub ports: Ports,
+    /// One bit per [`bypass_slot`].
+    pub bypass_slots: [u64; BYPASS_SLOTS / 64],
 }
 
 /// Slots of the bypass table's guard, one bit each.

@@ -10,7 +10,7 @@ use aya_ebpf::helpers::bpf_check_mtu;
 use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use portreeve_ebpf::segments::Offload;
-use portreeve_ebpf::{Counter, classify};
+use portreeve_ebpf::{Counter, examine};
 
 use crate::frame::Frame;
 use crate::maps::{Maps, clone_to, count_frames};
@@ -52,7 +52,8 @@ fn decided(skb: *mut __sk_buff, target: u32) {
     let (start, end) = bounds(&context);
     // SAFETY: the context's own pointers, read after the last resize; the frame is not used after the clone.
     let frame = unsafe { Frame::new(start, end, length as usize) };
-    let decision = classify(&frame, &mut Maps);
+    let Some(mut maps) = Maps::open() else { return };
+    let decision = examine(&frame, &mut maps);
     #[cfg(feature = "trace")]
     crate::trace::keep(&decision, length as usize);
     let frames = offload(skb).frames(&frame, &decision.packet);

@@ -6,7 +6,7 @@ use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use portreeve_ebpf::{Counter, Decision, Metadata, Rules, examine, glance, recognize, shard_of};
+use portreeve_ebpf::{Counter, Decision, Metadata, Rules, examine, glance, shard_of};
 
 use crate::frame::Frame;
 use crate::maps::{Maps, XSKS, count, now, rules, workers};
@@ -17,49 +17,52 @@ const XDP: u32 = 0;
 /// The sensor's program on a tapped interface.
 #[xdp]
 pub fn portreeve_xdp(context: XdpContext) -> u32 {
-    // SAFETY: the program's own context.
+    let Some(mut maps) = Maps::open() else { return leftover() };
+    // SAFETY: the program's own context; the frame is not used after the metadata is added.
     let frame = unsafe { frame(&context) };
     // A trace has all decisions, and they are logged in one place.
     if !cfg!(feature = "trace")
-        && let Some(decision) = glance(&frame, &mut Maps)
+        && let Some(decision) = glance(&frame, &mut maps)
     {
-        count(XDP, decision.counter);
-        return leftover();
+        return act(&context, decision.counter, &block(&decision));
     }
-    let action = examined(context.ctx);
+    let mut block = Metadata { magic: 0, hash: 0, ktime: 0, l3: 0, why: 0, l4: 0, vlan: 0, protocol: 0, flags: 0 };
+    let counter = examined(context.ctx, &mut block);
     #[cfg(feature = "trace")]
     crate::trace::write();
-    action
+    act(&context, counter, &block)
 }
 
 /// The rest, as a function of its own: what nearly every frame runs stays short, and needs neither the stack nor the registers of this.
 #[inline(never)]
-fn examined(context: *mut xdp_md) -> u32 {
+fn examined(context: *mut xdp_md, found: &mut Metadata) -> Counter {
     let context = XdpContext::new(context);
-    // SAFETY: the context that the program was given; the frame is not used after the metadata is added.
+    let Some(mut maps) = Maps::open() else { return Counter::NotIp };
+    // SAFETY: the context that the program was given.
     let frame = unsafe { frame(&context) };
-    if !cfg!(feature = "trace")
-        && let Some(decision) = recognize(&frame, &mut Maps)
-    {
-        return deliver(&context, &decision);
-    }
-    let decision = examine(&frame, &mut Maps);
+    let decision = examine(&frame, &mut maps);
     #[cfg(feature = "trace")]
     crate::trace::keep(&decision, context.data_end() - context.data());
-    if !decision.counter.redirects() {
-        count(XDP, decision.counter);
-        return leftover();
-    }
-    deliver(&context, &decision)
+    *found = block(&decision);
+    decision.counter
 }
 
-/// To the worker's socket, with what was found in front.
 #[inline(always)]
-fn deliver(context: &XdpContext, decision: &Decision) -> u32 {
-    stamp(context, decision);
-    match XSKS.redirect(socket(context, decision.hash), u64::from(leftover())) {
+fn block(decision: &Decision) -> Metadata {
+    Metadata::new(&decision.packet, decision.counter, decision.hash, 0)
+}
+
+/// Does with a frame what was decided: to the worker's socket, with what was found in front.
+#[inline(always)]
+fn act(context: &XdpContext, counter: Counter, found: &Metadata) -> u32 {
+    if !counter.redirects() {
+        count(XDP, counter);
+        return leftover();
+    }
+    stamp(context, found);
+    match XSKS.redirect(socket(context, found.hash), u64::from(leftover())) {
         Ok(action) => {
-            count(XDP, decision.counter);
+            count(XDP, counter);
             action
         }
         Err(action) => {
@@ -93,8 +96,8 @@ fn socket(context: &XdpContext, hash: u32) -> u32 {
 
 /// Writes the metadata block; without room for it the frame goes as it is, and the worker parses it itself.
 #[inline(always)]
-fn stamp(context: &XdpContext, decision: &Decision) {
-    let block = Metadata::new(&decision.packet, decision.counter, decision.hash, now());
+fn stamp(context: &XdpContext, found: &Metadata) {
+    let ktime = now();
     // SAFETY: the helper checks its argument; a program that goes on after a failure has changed nothing.
     if unsafe { bpf_xdp_adjust_meta(context.as_ptr().cast(), -(Metadata::SIZE as i32)) } != 0 {
         return;
@@ -102,6 +105,6 @@ fn stamp(context: &XdpContext, decision: &Decision) {
     let room = context.metadata();
     if room + Metadata::SIZE <= context.data() {
         // SAFETY: the bytes between data_meta and data are the program's own, and there are enough of them.
-        unsafe { *(room as *mut Metadata) = block };
+        unsafe { *(room as *mut Metadata) = Metadata { ktime, ..*found } };
     }
 }

@@ -1,6 +1,7 @@
 //! The kernel programs from user space: load, maps, attach, counters, detach. With its folder the only place that knows aya.
-#![allow(unsafe_code, reason = "aya wants a promise that the map types are plain bytes")]
+#![allow(unsafe_code, reason = "memory shared with the kernel, and map types that are plain bytes")]
 
+mod guards;
 mod present;
 mod tables;
 
@@ -16,7 +17,7 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Test
 use aya::{Ebpf, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use portreeve_ebpf::counters::FURTHER_SEGMENTS;
-use portreeve_ebpf::{Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, PortWord, names};
+use portreeve_ebpf::{Bypassed, Connection, Counter, Counts, Endpoint, Expectation, Options, names};
 
 pub use self::tables::KernelTables;
 use self::tables::Shared;
@@ -247,8 +248,6 @@ struct Wire<T>(T);
 unsafe impl Pod for Wire<Options> {}
 // SAFETY: as above.
 unsafe impl Pod for Wire<Counts> {}
-// SAFETY: as above.
-unsafe impl Pod for Wire<PortWord> {}
 // SAFETY: as above.
 unsafe impl Pod for Wire<Endpoint> {}
 // SAFETY: as above.

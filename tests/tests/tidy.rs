@@ -11,7 +11,7 @@ const UNSAFE: [&str; 9] = [
     "sensor/src/sys.rs",
     "sensor/src/capture/afxdp/",
     "sensor/src/capture/afpacket",
-    "sensor/src/kernel.rs",
+    "sensor/src/kernel",
     "sensor-ebpf/src/",
     "bench/src/",
     "tests/tests/memory.rs",

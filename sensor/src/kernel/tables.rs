@@ -1,17 +1,14 @@
-//! Expectations and bypasses in the kernel's maps: handles for the workers, and the guard bits in front of the maps.
+//! Expectations and bypasses in the kernel's maps: handles for the workers.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use aya::maps::{HashMap, Map, MapData, MapError};
 use aya::{Ebpf, Pod};
-use portreeve_ebpf::tables::{BYPASS_SLOTS, bypass_slot};
-use portreeve_ebpf::{
-    Address, BypassReason, Bypassed, Connection, Endpoint, Expectation, PortWord, Ports, names, pair_hash,
-};
+use portreeve_ebpf::{Address, BypassReason, Bypassed, Connection, Endpoint, Expectation, names, pair_hash};
 
+use super::guards::{Bit, Guards};
 use super::{Chain, Plan, REBUILD, Wire};
 use crate::error::{Error, Result};
 
@@ -19,9 +16,7 @@ use crate::error::{Error, Result};
 pub struct KernelTables {
     shared: Shared,
     expectations: HashMap<MapData, Wire<Endpoint>, Wire<Expectation>>,
-    ports: Array<MapData, Wire<PortWord>>,
     bypass: HashMap<MapData, Wire<Connection>, Wire<Bypassed>>,
-    slots: Array<MapData, u64>,
 }
 
 impl KernelTables {
@@ -31,7 +26,8 @@ impl KernelTables {
     /// The kernel refuses.
     pub fn expect(&mut self, endpoint: &Endpoint, expectation: Expectation) -> io::Result<()> {
         if insert_new(&mut self.expectations, *endpoint, expectation)? {
-            return self.port(endpoint, 1);
+            self.shared.guards.set(Bit::expected(endpoint));
+            return Ok(());
         }
         self.expectations.insert(Wire(*endpoint), Wire(expectation), 0).map_err(io_error)
     }
@@ -41,7 +37,10 @@ impl KernelTables {
     /// # Errors
     /// The kernel refuses.
     pub fn forget(&mut self, endpoint: &Endpoint) -> io::Result<()> {
-        if remove(&mut self.expectations, *endpoint)? { self.port(endpoint, -1) } else { Ok(()) }
+        if remove(&mut self.expectations, *endpoint)? {
+            self.shared.guards.clear(Bit::expected(endpoint));
+        }
+        Ok(())
     }
 
     /// Has the kernel count a connection's payload packets instead of delivering them. A second call changes nothing.
@@ -50,7 +49,7 @@ impl KernelTables {
     /// The kernel refuses.
     pub fn bypass(&mut self, connection: &Connection, reason: BypassReason) -> io::Result<()> {
         if insert_new(&mut self.bypass, *connection, Bypassed::new(reason))? {
-            self.slot(connection, 1)?;
+            self.shared.guards.set(self.slot(connection));
         }
         Ok(())
     }
@@ -73,24 +72,13 @@ impl KernelTables {
     pub fn end_bypass(&mut self, connection: &Connection) -> io::Result<Option<Bypassed>> {
         let account = self.bypassed(connection);
         remove(&mut self.bypass, *connection)?;
-        self.slot(connection, -1)?;
+        self.shared.guards.clear(self.slot(connection));
         Ok(account)
     }
 
-    fn port(&mut self, endpoint: &Endpoint, change: i32) -> io::Result<()> {
-        let index = PortWord::index(endpoint.transport(), endpoint.port);
-        let watched = self.shared.ports.words().get(index as usize).map_or(0, |word| word.watched);
-        let Self { shared, ports, .. } = self;
-        shared.expected.change(index * 64 + u32::from(endpoint.port % 64), change, |index, expected| {
-            ports.set(index, Wire(PortWord { watched, expected }), 0).map_err(io_error)
-        })
-    }
-
-    fn slot(&mut self, connection: &Connection, change: i32) -> io::Result<()> {
+    fn slot(&self, connection: &Connection) -> Bit {
         let [a, b] = connection.addresses;
-        let slot = bypass_slot(pair_hash(self.shared.seed, a, b));
-        let Self { shared, slots, .. } = self;
-        shared.bypassed.change(slot, change, |index, word| slots.set(index, word, 0).map_err(io_error))
+        Bit::bypassed(pair_hash(self.shared.seed, a, b))
     }
 }
 
@@ -98,42 +86,27 @@ impl KernelTables {
 #[derive(Clone)]
 pub(super) struct Shared {
     seed: u64,
-    ports: Arc<Ports>,
-    expected: Arc<Guard>,
-    bypassed: Arc<Guard>,
+    guards: Arc<Guards>,
     maps: Arc<Maps>,
 }
 
 struct Maps {
     expectations: MapData,
-    ports: MapData,
     bypass: MapData,
-    slots: MapData,
+    /// The program of host mode is loaded later, and finds its maps by descriptors that must be open then.
+    guards: MapData,
 }
 
 impl Shared {
     pub(super) fn new(ebpf: &mut Ebpf, plan: &Plan) -> Result<Self> {
         let maps = Maps {
             expectations: map_data(ebpf, names::EXPECTATIONS)?,
-            ports: map_data(ebpf, names::PORTS)?,
             bypass: map_data(ebpf, names::BYPASS)?,
-            slots: map_data(ebpf, names::BYPASS_SLOTS)?,
+            guards: map_data(ebpf, names::GUARDS)?,
         };
-        let shared = Shared {
-            seed: plan.options.seed,
-            ports: Arc::new(plan.ports.clone()),
-            expected: Arc::new(Guard::new(plan.ports.words().iter().map(|word| word.expected))),
-            bypassed: Arc::new(Guard::new((0..BYPASS_SLOTS / 64).map(|_| 0))),
-            maps: Arc::new(maps),
-        };
-        let mut handle = shared.open()?;
-        for (index, word) in (0..).zip(plan.ports.words()) {
-            if *word != PortWord::default() {
-                let failed = |why| Error::new("tell the kernel the watched ports", Chain(&why));
-                handle.ports.set(index, Wire(*word), 0).map_err(failed)?;
-            }
-        }
-        Ok(shared)
+        let guards = Guards::new(maps.guards.fd(), &plan.ports)
+            .map_err(|why| Error::new("share the watched ports with the kernel program", why))?;
+        Ok(Shared { seed: plan.options.seed, guards: Arc::new(guards), maps: Arc::new(maps) })
     }
 
     pub(super) fn open(&self) -> Result<KernelTables> {
@@ -141,48 +114,8 @@ impl Shared {
         Ok(KernelTables {
             shared: self.clone(),
             expectations: again(&self.maps.expectations).and_then(HashMap::try_from).map_err(failed)?,
-            ports: again(&self.maps.ports).and_then(Array::try_from).map_err(failed)?,
             bypass: again(&self.maps.bypass).and_then(HashMap::try_from).map_err(failed)?,
-            slots: again(&self.maps.slots).and_then(Array::try_from).map_err(failed)?,
         })
-    }
-}
-
-/// Bits in a kernel array that several threads set and clear, each as often as there are entries behind it.
-///
-/// The kernel's copy is written whole words at a time, so a thread may write a word that another has changed since. Whoever writes
-/// looks again afterwards and writes again if so; the last writer leaves the right word.
-struct Guard {
-    users: Box<[AtomicU32]>,
-    words: Box<[AtomicU64]>,
-}
-
-impl Guard {
-    /// With these words at first; what is set in them stays set.
-    fn new(words: impl Iterator<Item = u64> + Clone) -> Self {
-        let bits = |word: u64| (0..64).map(move |bit| AtomicU32::new(u32::from(word >> bit & 1 != 0)));
-        Guard { users: words.clone().flat_map(bits).collect(), words: words.map(AtomicU64::new).collect() }
-    }
-
-    fn change(&self, bit: u32, by: i32, mut write: impl FnMut(u32, u64) -> io::Result<()>) -> io::Result<()> {
-        let (Some(users), Some(word)) = (self.users.get(bit as usize), self.words.get(bit as usize / 64)) else {
-            return Ok(());
-        };
-        let before = users.fetch_add(by as u32, Ordering::SeqCst);
-        if (before != 0) == (before.wrapping_add_signed(by) != 0) {
-            return Ok(());
-        }
-        let mask = 1 << (bit % 64);
-        loop {
-            let wanted = users.load(Ordering::SeqCst) != 0;
-            let _ =
-                if wanted { word.fetch_or(mask, Ordering::SeqCst) } else { word.fetch_and(!mask, Ordering::SeqCst) };
-            let written = word.load(Ordering::SeqCst);
-            write(bit / 64, written)?;
-            if (users.load(Ordering::SeqCst) != 0) == wanted && word.load(Ordering::SeqCst) == written {
-                return Ok(());
-            }
-        }
     }
 }
 
