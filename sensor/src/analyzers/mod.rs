@@ -47,6 +47,7 @@ pub enum Step {
 
 impl Step {
     /// Of `bytes`, `rest` is left.
+    #[inline]
     pub fn leaving(bytes: &[u8], rest: &[u8]) -> Self {
         match bytes.len().saturating_sub(rest.len()) {
             0 => Step::More,

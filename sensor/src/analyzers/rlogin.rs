@@ -215,6 +215,9 @@ impl Rlogin {
     /// Lines of the client; `true` if a byte that may begin a window message is next, which is taken off.
     fn input(&mut self, cx: &mut Context<'_>, rest: &mut &[u8], commands: bool) -> bool {
         let form = Form::new(cx, Ending::CrOrLf, commands);
+        if self.orig.types(rest, &form) {
+            return false;
+        }
         while let Some(found) = self.orig.next(rest, &form) {
             match found {
                 Found::Line { text, .. } => self.login.on_input_line(cx, self.orig.bytes(text)),
@@ -290,6 +293,9 @@ impl Rlogin {
 
     fn output(&mut self, cx: &mut Context<'_>, rest: &mut &[u8]) {
         let form = Form::new(cx, Ending::CrOrLf, false);
+        if self.resp.types(rest, &form) {
+            return;
+        }
         while let Some(found) = self.resp.next(rest, &form) {
             match found {
                 Found::Line { text, .. } => self.login.on_output_line(cx, self.resp.bytes(text)),

@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 
+use memchr::memchr;
 use smallvec::SmallVec;
 
 use crate::analyzers::Context;
+use crate::flow::budget::Budget;
 
 #[cfg(test)]
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
@@ -38,15 +40,15 @@ pub enum Ending {
 
 /// How lines are read, and how much of them may be kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Form {
+pub struct Form<'a> {
     /// Where they end.
     pub ending: Ending,
     /// A line of so many bytes is too long.
     pub limit: usize,
     /// Whether IAC interrupts a line.
     pub commands: bool,
-    /// Bytes that may be kept on the heap beyond those that are.
-    pub room: usize,
+    /// What may be kept on the heap beyond what is.
+    pub budget: Budget<'a>,
 }
 
 /// What comes next. Its bytes are asked of [`Lines::bytes`].
@@ -96,14 +98,26 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// A key, or a few: the next bytes of a line that needs nothing on the heap. Whether all of `rest` was used up as that; it is what
+    /// people at terminals send and are shown, and most packets of a session are of it. [`Lines::next`] says the same, later.
+    #[inline]
+    pub fn types(&mut self, rest: &mut &[u8], form: &Form<'_>) -> bool {
+        let length = self.kept.len().saturating_add(rest.len());
+        let plain = !self.shown && !self.skips && !self.after_cr && self.seen == 0;
+        if length > INLINE || length >= form.limit || !plain || rest.iter().any(|&byte| form.stops(byte)) {
+            return false;
+        }
+        for &byte in std::mem::take(rest) {
+            self.kept.push(byte);
+        }
+        true
+    }
+
     /// What comes next in `rest`, which is moved on behind it; `None`: everything was used up but the beginning of a line,
     /// which is to be offered again together with what follows.
-    pub fn next<'b>(&mut self, rest: &mut &'b [u8], form: &Form) -> Option<Found<'b>> {
+    pub fn next<'b>(&mut self, rest: &mut &'b [u8], form: &Form<'_>) -> Option<Found<'b>> {
         if std::mem::take(&mut self.shown) {
             self.release();
-        }
-        if self.types(rest, form) {
-            return None;
         }
         loop {
             if !self.skips && self.length(&[], form) >= form.limit {
@@ -159,6 +173,7 @@ impl Lines {
     }
 
     /// What there is of a line that has not ended, `rest` being what was offered and not used up.
+    #[inline]
     pub fn partial<'a>(&'a self, rest: &'a [u8]) -> &'a [u8] {
         if self.skips || self.shown {
             b""
@@ -170,20 +185,20 @@ impl Lines {
     }
 
     /// Keeps what was left with the stream, because what follows it there is no text; `Err`: there was no room for it.
-    pub fn hold(&mut self, rest: &mut &[u8], form: &Form) -> Result<(), Found<'static>> {
+    pub fn hold(&mut self, rest: &mut &[u8], form: &Form<'_>) -> Result<(), Found<'static>> {
         let text = std::mem::take(rest);
         self.seen = 0;
         self.keep(text, form)
     }
 
     /// A byte of the line that did not come as text; `Err`: there was no room for it.
-    pub fn insert(&mut self, byte: u8, form: &Form) -> Result<(), Found<'static>> {
+    pub fn insert(&mut self, byte: u8, form: &Form<'_>) -> Result<(), Found<'static>> {
         self.after_cr = false;
         self.keep(&[byte], form)
     }
 
     /// The stream has ended: what there is of a line, `rest` being what was offered and not used up.
-    pub fn finish<'a>(&'a mut self, rest: &'a [u8], form: &Form) -> Option<&'a [u8]> {
+    pub fn finish<'a>(&'a mut self, rest: &'a [u8], form: &Form<'_>) -> Option<&'a [u8]> {
         if std::mem::take(&mut self.shown) || std::mem::replace(&mut self.skips, true) {
             return None;
         }
@@ -206,21 +221,7 @@ impl Lines {
         if self.kept.spilled() { self.kept.capacity() } else { 0 }
     }
 
-    /// A key, or a few: the next bytes of a line that needs nothing on the heap. Whether all of `rest` was used up as that; it is what
-    /// people at terminals send and are shown, and most packets of a session are of it.
-    fn types(&mut self, rest: &mut &[u8], form: &Form) -> bool {
-        let length = self.kept.len().saturating_add(rest.len());
-        let fits = length <= INLINE && length < form.limit && !self.skips && !self.after_cr && self.seen == 0;
-        if !fits || form.stop_in(rest).is_some() {
-            return false;
-        }
-        for &byte in std::mem::take(rest) {
-            self.kept.push(byte);
-        }
-        true
-    }
-
-    fn swallow(&mut self, rest: &mut &[u8], form: &Form) {
+    fn swallow(&mut self, rest: &mut &[u8], form: &Form<'_>) {
         let Some(&next) = rest.first() else { return };
         if self.after_cr && !(form.commands && next == IAC) {
             self.after_cr = false;
@@ -231,7 +232,7 @@ impl Lines {
     }
 
     /// How long the line is with this text; a CR at its end may yet belong to the line's end.
-    fn length(&self, text: &[u8], form: &Form) -> usize {
+    fn length(&self, text: &[u8], form: &Form<'_>) -> usize {
         let last = text.last().or(self.kept.last());
         let cr = form.ending == Ending::Lf && last == Some(&b'\r');
         self.kept.len().saturating_add(text.len()).saturating_sub(cr.into())
@@ -243,12 +244,12 @@ impl Lines {
         u16::try_from(text.len()).ok().filter(|_| leaves)
     }
 
-    fn keep(&mut self, text: &[u8], form: &Form) -> Result<(), Found<'static>> {
+    fn keep(&mut self, text: &[u8], form: &Form<'_>) -> Result<(), Found<'static>> {
         if self.skips || text.is_empty() {
             return Ok(());
         }
         let length = self.kept.len().saturating_add(text.len());
-        if length > self.kept.capacity() && length > form.room {
+        if length > self.kept.capacity() && length > form.budget.room() {
             self.release();
             self.skips = true;
             return Err(Found::Refused(length));
@@ -271,7 +272,7 @@ impl Lines {
     }
 
     /// The line ends behind `text`; `None` if it is left out.
-    fn line<'b>(&mut self, text: &'b [u8], rest: &mut &'b [u8], form: &Form) -> Option<Found<'b>> {
+    fn line<'b>(&mut self, text: &'b [u8], rest: &mut &'b [u8], form: &Form<'_>) -> Option<Found<'b>> {
         self.after_cr = rest.get(text.len()) == Some(&b'\r');
         advance(rest, text.len().saturating_add(1));
         self.seen = 0;
@@ -290,14 +291,14 @@ impl Lines {
         if form.ending == Ending::Lf {
             single_lf = line.last() != Some(&b'\r');
             length = length.saturating_sub((!single_lf).into());
-            single_cr = line.iter().take(length).any(|&byte| byte == b'\r');
+            single_cr = line.get(..length).is_some_and(|line| memchr(b'\r', line).is_some());
         }
         let text = if self.shown { Text::Kept(length) } else { Text::Offered(text.get(..length).unwrap_or(text)) };
         Some(Found::Line { text, single_cr, single_lf })
     }
 
     /// The line is too long: its beginning is shown, the rest will be left out.
-    fn cut<'b>(&mut self, rest: &mut &'b [u8], form: &Form) -> Found<'b> {
+    fn cut<'b>(&mut self, rest: &mut &'b [u8], form: &Form<'_>) -> Found<'b> {
         self.seen = 0;
         self.skips = true;
         if self.kept.is_empty() {
@@ -313,22 +314,27 @@ impl Lines {
     }
 }
 
-impl Form {
+impl<'a> Form<'a> {
     /// As the limits have it.
-    pub fn new(cx: &Context<'_>, ending: Ending, commands: bool) -> Self {
-        Form { ending, limit: cx.limits.nvt_line_bytes.max(1), commands, room: cx.room() }
+    #[inline]
+    pub fn new(cx: &Context<'a>, ending: Ending, commands: bool) -> Self {
+        Form { ending, limit: cx.limits.nvt_line_bytes.max(1), commands, budget: cx.budget }
     }
 
     /// Where the next byte is that is not of a line's text.
     fn stop_in(&self, text: &[u8]) -> Option<usize> {
+        let blocks = text.as_chunks::<BLOCK>().0.iter();
+        let clear = blocks.take_while(|block| !block.iter().fold(false, |any, &byte| any | self.stops(byte))).count();
+        let clear = clear.saturating_mul(BLOCK);
+        let at = text.get(clear..)?.iter().position(|&byte| self.stops(byte))?;
+        Some(clear.saturating_add(at))
+    }
+
+    #[inline]
+    fn stops(&self, byte: u8) -> bool {
         let cr = if self.ending == Ending::CrOrLf { b'\r' } else { b'\n' };
         let command = if self.commands { IAC } else { 0 };
-        let stops = |byte: u8| (byte == b'\n') | (byte == 0) | (byte == cr) | (byte == command);
-        let blocks = text.as_chunks::<BLOCK>().0.iter();
-        let clear = blocks.take_while(|block| !block.iter().fold(false, |any, &byte| any | stops(byte))).count();
-        let clear = clear.saturating_mul(BLOCK);
-        let at = text.get(clear..)?.iter().position(|&byte| stops(byte))?;
-        Some(clear.saturating_add(at))
+        (byte == b'\n') | (byte == 0) | (byte == cr) | (byte == command)
     }
 }
 
@@ -354,6 +360,7 @@ fn give_back(mut buffer: Vec<u8>) {
 }
 
 /// Moves a slice on.
+#[inline]
 pub fn advance(rest: &mut &[u8], count: usize) {
     *rest = rest.get(count..).unwrap_or_default();
 }

@@ -174,6 +174,7 @@ impl Login {
     }
 
     /// Whether nothing more is to be read.
+    #[inline]
     pub fn is_done(&self) -> bool {
         self.done
     }

@@ -106,6 +106,7 @@ impl Nvt {
 
     /// The next item of a direction in `rest`, which is moved on behind it. `None`: there is none; what remains in `rest` is to be
     /// offered again together with what follows.
+    #[inline]
     pub fn next<'a, 'b: 'a>(
         &'a mut self,
         cx: &mut Context<'_>,
@@ -113,17 +114,30 @@ impl Nvt {
         rest: &mut &'b [u8],
     ) -> Option<Item<'a>> {
         let form = Form::new(cx, self.ending, true);
+        let side = if direction.is_orig() { &mut self.orig } else { &mut self.resp };
+        if !is_sealed(&self.negotiated, direction) && side.types(rest, &form) {
+            return None;
+        }
+        self.item(cx, direction, (rest, &form))
+    }
+
+    fn item<'a, 'b: 'a>(
+        &'a mut self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        (rest, form): (&mut &'b [u8], &Form<'_>),
+    ) -> Option<Item<'a>> {
         let Nvt { said, negotiated, orig, resp, .. } = self;
         let side = if direction.is_orig() { orig } else { resp };
         if std::mem::take(&mut side.shown) {
             side.suboption.give_back();
         }
         loop {
-            if negotiated.get().is_some_and(|both| both.security.is_sealed(direction)) {
+            if is_sealed(negotiated, direction) {
                 *rest = &[];
                 return None;
             }
-            match side.next(cx, said, direction, (rest, &form))? {
+            match side.next(cx, said, direction, (rest, form))? {
                 Token::Line(text) => return Some(Item::Line(side.lines.bytes(text))),
                 Token::Negotiation(about) => {
                     negotiate(cx, &mut negotiated.need().options, said, about);
@@ -161,15 +175,15 @@ impl Nvt {
     }
 
     /// What there is of a direction's line that has not ended; `rest` was offered and not used up.
+    #[inline]
     pub fn partial<'a>(&'a self, direction: Direction, rest: &'a [u8]) -> &'a [u8] {
         if direction.is_orig() { &self.orig } else { &self.resp }.lines.partial(rest)
     }
 
     /// Whether neither side can be read any more.
+    #[inline]
     pub fn is_sealed(&self) -> bool {
-        self.negotiated.get().is_some_and(|both| {
-            both.security.is_sealed(Direction::FromOrig) && both.security.is_sealed(Direction::FromResp)
-        })
+        [Direction::FromOrig, Direction::FromResp].into_iter().all(|side| is_sealed(&self.negotiated, side))
     }
 
     /// Bytes on the heap that grow with what is said.
@@ -179,6 +193,11 @@ impl Nvt {
             .saturating_add(self.resp.held())
             .saturating_add(self.negotiated.get().map_or(0, |both| both.security.held()))
     }
+}
+
+#[inline]
+fn is_sealed(negotiated: &Lent<Negotiated>, side: Direction) -> bool {
+    negotiated.get().is_some_and(|both| both.security.is_sealed(side))
 }
 
 fn negotiate(cx: &mut Context<'_>, options: &mut Options, said: &mut Said, about: Negotiation) {

@@ -74,8 +74,7 @@ impl Default for Awaited {
 impl Awaited {
     /// The server's line so far. Once somebody was let in, only what ends as prompts for passwords do is looked at.
     pub fn on_partial(&mut self, state: LoginState, sets: &DialogueSets, text: &[u8]) {
-        let ends_as_a_question =
-            text.trim_ascii_end().last().is_some_and(|last| b":?>".contains(last) || *last >= 0x80);
+        let ends_as_a_question = matches!(text.trim_ascii_end(), [.., b':' | b'?' | b'>' | 0x80..]);
         self.length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         self.open = if state == LoginState::LoggedIn && !ends_as_a_question {
             Open::Text

@@ -77,6 +77,7 @@ impl Security {
     }
 
     /// Whether nothing that this side sends can be read any more.
+    #[inline]
     pub fn is_sealed(&self, side: Direction) -> bool {
         self.party(side).sealed
     }

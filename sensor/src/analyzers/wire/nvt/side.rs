@@ -103,13 +103,19 @@ enum Command {
 }
 
 impl Side {
+    /// Takes keys, if there is nothing else in `rest` (see [`Lines::types`]).
+    #[inline]
+    pub fn types(&mut self, rest: &mut &[u8], form: &Form<'_>) -> bool {
+        self.state == State::Text && !self.shown && self.lines.types(rest, form)
+    }
+
     /// What comes next in `rest`, which is moved on behind it.
     pub fn next<'b>(
         &mut self,
         cx: &mut Context<'_>,
         said: &mut Said,
         direction: Direction,
-        (rest, form): (&mut &'b [u8], &Form),
+        (rest, form): (&mut &'b [u8], &Form<'_>),
     ) -> Option<Token<'b>> {
         loop {
             if self.state == State::Text {
@@ -165,7 +171,7 @@ impl Side {
         cx: &mut Context<'_>,
         said: &mut Said,
         direction: Direction,
-        (rest, form): (&mut &'b [u8], &Form),
+        (rest, form): (&mut &'b [u8], &Form<'_>),
     ) -> Option<Option<Text<'b>>> {
         match self.lines.next(rest, form)? {
             Found::Line { text, single_cr, single_lf } => {
@@ -226,7 +232,7 @@ impl Side {
         None
     }
 
-    fn simple(&mut self, cx: &mut Context<'_>, said: &mut Said, command: u8, form: &Form) {
+    fn simple(&mut self, cx: &mut Context<'_>, said: &mut Said, command: u8, form: &Form<'_>) {
         let byte = match command {
             IAC => IAC,
             ERASE_CHARACTER => BACKSPACE,
@@ -254,7 +260,7 @@ impl Side {
 }
 
 /// Servers of Telnet fill time with NULs, for which a printer does nothing (RFC 854); some greet with them.
-fn is_padding(direction: Direction, form: &Form) -> bool {
+fn is_padding(direction: Direction, form: &Form<'_>) -> bool {
     !direction.is_orig() && form.ending == Ending::CrOrLf
 }
 
