@@ -1,39 +1,116 @@
-//! What every text that matches a list of patterns must have: literals, which are found far sooner than the patterns are.
+//! What every text that matches a list of patterns must have: words of four bytes, which are missed far sooner than the patterns are.
 
-use aho_corasick::packed;
+use std::ops::Range;
+
 use regex_automata::util::syntax;
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Literal, Seq, rank};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::patterns::bytes;
 
-/// So many bytes of a literal tell where it may be: shorter ones are in too many texts.
-const SHORTEST: usize = 4;
-/// Longer ones say nothing more.
+/// So many bytes of a literal tell where it may be: shorter ones are in too many texts, and of longer ones the rarest so many are a word.
+const WORD: usize = 4;
+/// Literals are looked at so far.
 const LONGEST: usize = 8;
 /// One pattern may need so many: one of letters needs every way to write four of them.
 const MOST: usize = 24;
+/// Every word that is in a text has a pair of bytes at a multiple of this.
+const STRIDE: usize = WORD - 1;
+/// So many bytes are looked at together.
+const BLOCK: usize = 4 * STRIDE;
 
-/// A shorter text is read by the patterns themselves as soon.
-const SHORT_TEXT: usize = 32;
-
-/// Literals one of which is in every text that matches; none, if some pattern has no such literals, or if there are too many of them.
+/// Words one of which is in every text that matches; none, if some pattern has no literals, or if there are too many of them.
 #[derive(Clone, Default, Debug)]
-pub struct Required(Option<packed::Searcher>);
+pub struct Required(Option<Box<Words>>);
+
+/// Some words, as far as it takes to know most texts that have none of them.
+#[derive(Clone, Debug)]
+struct Words {
+    /// The pairs of bytes within them.
+    pairs: Bits<1024>,
+    /// The words themselves, by their hashes.
+    words: Bits<64>,
+}
+
+#[derive(Clone, Debug)]
+struct Bits<const N: usize>([u64; N]);
 
 impl Required {
     /// What these patterns need.
     pub fn by(sources: &[String]) -> Self {
-        Required(literals(sources).and_then(|literals| {
-            // Without the heuristics, which give up at 64 literals, there may be 128.
-            packed::Config::new().heuristic_pattern_limits(false).builder().extend(literals.literals()?).build()
-        }))
+        Required(literals(sources).as_ref().and_then(Seq::literals).map(|literals| Box::new(Words::of(literals))))
     }
 
     /// `false`: `text` has none of them.
     pub fn may_be_in(&self, text: &[u8]) -> bool {
-        text.len() < SHORT_TEXT || self.0.as_ref().is_none_or(|literals| literals.find(text).is_some())
+        self.0.as_ref().is_none_or(|words| words.may_be_in(text))
     }
+}
+
+impl Words {
+    fn of(literals: &[Literal]) -> Self {
+        let mut all = Words { pairs: Bits([0; 1024]), words: Bits([0; 64]) };
+        for literal in literals {
+            let Some(word) = literal.as_bytes().array_windows().min_by_key(|word| commonness(&word[..])) else {
+                continue;
+            };
+            all.words.insert(hash_of(word));
+            word.array_windows().for_each(|&pair| all.pairs.insert(u16::from_le_bytes(pair).into()));
+        }
+        all
+    }
+
+    fn may_be_in(&self, text: &[u8]) -> bool {
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        let mut begin = 0;
+        for &[a, b, _, c, d, _, e, f, _, g, h, _] in blocks {
+            let known = self.has(a, b) | self.has(c, d) | self.has(e, f) | self.has(g, h);
+            if known && self.is_word_near(text, begin..begin + BLOCK) {
+                return true;
+            }
+            begin += BLOCK;
+        }
+        !rest.is_empty() && self.is_word_near(text, begin..text.len())
+    }
+
+    /// Whether a word may be in a text that has one of its pairs at some of these places.
+    fn is_word_near(&self, text: &[u8], Range { start: mut at, end }: Range<usize>) -> bool {
+        while at < end {
+            if let Some(&[first, second, ..]) = text.get(at..)
+                && self.has(first, second)
+            {
+                let around = text.get(at.saturating_sub(WORD - 2)..text.len().min(at + WORD)).unwrap_or_default();
+                if around.array_windows().any(|word| self.words.has(hash_of(word))) {
+                    return true;
+                }
+            }
+            at += STRIDE;
+        }
+        false
+    }
+
+    /// Whether some word has these two bytes together.
+    #[inline]
+    fn has(&self, first: u8, second: u8) -> bool {
+        self.pairs.has(u16::from_le_bytes([first, second]).into())
+    }
+}
+
+impl<const N: usize> Bits<N> {
+    fn insert(&mut self, at: usize) {
+        self.0[at / 64] |= 1 << (at % 64);
+    }
+
+    #[inline]
+    fn has(&self, at: usize) -> bool {
+        self.0[at / 64] >> (at % 64) & 1 != 0
+    }
+}
+
+/// A hash of twelve bits.
+#[inline]
+fn hash_of(word: &[u8; WORD]) -> usize {
+    (u32::from_le_bytes(*word).wrapping_mul(0x9e37_79b1) >> 20) as usize
 }
 
 fn literals(sources: &[String]) -> Option<Seq> {
@@ -49,7 +126,7 @@ fn literals(sources: &[String]) -> Option<Seq> {
 /// The best literals that a pattern offers: those at its ends, or those of a part that every match goes through.
 fn of(pattern: &Hir) -> Option<Seq> {
     let inner = match pattern.kind() {
-        HirKind::Literal(literal) => best(literal.0.windows(SHORTEST).enumerate().map(|(at, _)| {
+        HirKind::Literal(literal) => best(literal.0.windows(WORD).enumerate().map(|(at, _)| {
             let run = literal.0.iter().copied().skip(at).take(LONGEST);
             Seq::singleton(Literal::inexact(run.collect::<Vec<u8>>()))
         })),
@@ -74,7 +151,7 @@ fn of(pattern: &Hir) -> Option<Seq> {
 fn at_end(pattern: &Hir, kind: ExtractKind) -> Option<Seq> {
     let prefix = matches!(kind, ExtractKind::Prefix);
     let whole = Extractor::new().kind(kind).extract(pattern);
-    (SHORTEST..=LONGEST).rev().find_map(|length| {
+    (WORD..=LONGEST).rev().find_map(|length| {
         let mut some = whole.clone();
         if prefix {
             some.keep_first_bytes(length);
@@ -88,16 +165,18 @@ fn at_end(pattern: &Hir, kind: ExtractKind) -> Option<Seq> {
 }
 
 fn is_sharp(some: &Seq) -> bool {
-    some.min_literal_len() >= Some(SHORTEST) && some.len().is_some_and(|count| count <= MOST)
+    some.min_literal_len() >= Some(WORD) && some.len().is_some_and(|count| count <= MOST)
 }
 
 /// The candidate of which the first bytes are the rarest; of many literals, each counts.
 fn best(candidates: impl Iterator<Item = Seq>) -> Option<Seq> {
-    let commonness = |literal: &Literal| -> u32 {
-        literal.as_bytes().iter().take(SHORTEST).map(|&byte| u32::from(rank(byte)).pow(2)).sum()
-    };
-    let of_all = |some: &Seq| some.literals().into_iter().flatten().map(commonness).sum::<u32>();
+    let of_one = |literal: &Literal| commonness(literal.as_bytes().get(..WORD).unwrap_or_default());
+    let of_all = |some: &Seq| some.literals().into_iter().flatten().map(of_one).sum::<u32>();
     candidates.filter(is_sharp).min_by_key(of_all)
+}
+
+fn commonness(word: &[u8]) -> u32 {
+    word.iter().map(|&byte| u32::from(rank(byte)).pow(2)).sum()
 }
 
 #[cfg(test)]
@@ -108,6 +187,22 @@ mod tests {
     fn found(source: &str) -> Option<Vec<String>> {
         let all = literals(&[source.to_owned()])?;
         Some(all.literals().unwrap().iter().map(|one| String::from_utf8_lossy(one.as_bytes()).into()).collect())
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_it_is() {
+        let required = Required::by(&["deadcafe".to_owned(), "0 bytes from".to_owned(), "(?i)bsd!".to_owned()]);
+        for before in 0..9 {
+            for word in ["deadcafe", "0 bytes from", "bSd!"] {
+                for behind in 0..4 {
+                    let text = ["x".repeat(before), word.to_owned(), "x".repeat(behind)].concat();
+                    assert!(required.may_be_in(text.as_bytes()), "{text}");
+                }
+            }
+        }
+        for text in ["", "cafe", "dead cafe, bytes, and a form of words that none of them is in", "BSD"] {
+            assert!(!required.may_be_in(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
