@@ -68,8 +68,8 @@ pub struct Segment<'a> {
     pub seq: u32,
     /// Acknowledgement number; meaningful with [`Flags::ack`].
     pub ack: u32,
-    /// Control bits.
-    pub flags: Flags,
+    /// Control bits, as the header has them: what [`Segment::flags`] takes apart.
+    pub control: u8,
     /// How far behind the first byte urgent data ends; meaningful with [`Flags::urg`].
     pub urgent: u16,
     /// The window as it was sent, not scaled.

@@ -171,13 +171,16 @@ impl Connection {
     ) -> bool {
         let Some(tcp) = &mut self.tcp else { return false };
         self.subject.count_packet(ip, direction);
-        if !tcp.on_predicted(&mut self.subject, shared, direction, segment) {
+        let was_predicted = tcp.on_predicted(&mut self.subject, shared, direction, segment);
+        if !was_predicted {
             self.on_unpredicted(shared, direction, segment);
-            self.settle(shared);
-            return self.foresee(self.next_deadline(&shared.settings.timeouts));
         }
-        // Of the deadlines, it can have brought the analyzer's nearer, and no other.
-        self.settle(shared) && self.foresee(self.subject.analyzer_deadline())
+        let called = self.settle(shared);
+        if was_predicted {
+            // Of the deadlines, it can have brought the analyzer's nearer, and no other.
+            return called && self.foresee(self.subject.analyzer_deadline());
+        }
+        self.foresee(self.next_deadline(&shared.settings.timeouts))
     }
 
     #[inline(never)]
@@ -274,7 +277,7 @@ impl Connection {
     }
 
     /// Charges the worker's budget for what is held now. Returns whether the analyzer was called.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, shared: &Shared<'_>) -> bool {
         let mut beside = self.tcp.as_ref().map_or(0, |tcp| tcp.held());
         if self.subject.conn.verdict.has(Verdict::TERMINATE) {

@@ -104,18 +104,24 @@ impl Index {
 }
 
 impl Bucket {
-    /// The ways that have this tag. All are compared at once: a byte of a word that equals the tag becomes 0, and then its uppermost bit.
+    /// The ways that have this tag, in whatever order. All are compared at once: a byte of a word that equals the tag becomes 0, and then
+    /// its uppermost bit.
     #[inline]
     fn ways(&self, tag: u8) -> impl Iterator<Item = usize> + use<> {
-        const ONES: u128 = u128::from_ne_bytes([1; 16]);
-        const HIGH: u128 = ONES << 7;
+        const ONES: u64 = u64::from_ne_bytes([1; 8]);
+        const HIGH: u64 = ONES << 7;
+        let equal = |tags: u64| {
+            let other = tags ^ ONES.wrapping_mul(u64::from(tag));
+            !((other & !HIGH).wrapping_add(!HIGH) | other | !HIGH)
+        };
         let [a, b, c, d, e, f, g, h, i, j, k, l] = self.tags;
-        let other =
-            u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]) ^ u128::from_ne_bytes([tag; 16]);
-        let zero = !((other & !HIGH).wrapping_add(!HIGH) | other | !HIGH);
-        let mut bits = zero & u128::MAX >> (8 * (16 - WAYS));
+        let low = equal(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        let high = equal(u32::from_le_bytes([i, j, k, l]).into()) & u64::from(u32::MAX);
+        // A byte has the bits of two ways: the lowest is one of the first eight's, the next one of the other four's.
+        let mut bits = low >> 7 | high >> 6;
         std::iter::from_fn(move || {
-            let way = (bits != 0).then(|| bits.trailing_zeros() as usize / 8);
+            let bit = bits.trailing_zeros() as usize;
+            let way = (bits != 0).then_some(bit >> 3 | (bit & 1) << 3);
             bits &= bits.wrapping_sub(1);
             way
         })

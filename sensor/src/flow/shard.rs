@@ -1,7 +1,6 @@
 //! One worker's share of the connections: frames in, events out. Nothing in here is shared with another worker.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use portreeve_ebpf::address::shard_of;
 
@@ -22,8 +21,8 @@ use crate::stats::WorkerStats;
 use crate::time::Timestamp;
 use crate::trace::Tracer;
 
-/// How far packet time goes on between two looks at the timer wheel.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How far packet time goes on between two looks at the timer wheel, in nanoseconds.
+const LOOK_EVERY: u64 = 100_000_000;
 /// How many frames ahead a connection is asked for: as many as take as long as memory does.
 const NEAR: usize = 4;
 /// And how many ahead, what it keeps elsewhere.
@@ -155,9 +154,7 @@ impl<H: Handler> Shard<H> {
         {
             self.stats.counters.wrong_shard.inc();
         }
-        if frame.at < self.looked || frame.at >= self.looked + LOOK_EVERY {
-            self.look_at_timers(frame.at, gate);
-        }
+        self.let_time_go_on(frame.at, gate);
         match &packet::decode(frame, &self.settings.decode) {
             // What is inside a tunnel is another packet.
             Ok(packet) => self.on_packet(frame, packet, found.filter(|_| packet.ip.tunnels == 0), gate),
@@ -168,9 +165,7 @@ impl<H: Handler> Shard<H> {
 
     /// Lets time go on: expires what has been silent for too long.
     pub fn tick(&mut self, now: Timestamp, gate: &mut dyn Gate) {
-        if now < self.looked || now >= self.looked + LOOK_EVERY {
-            self.look_at_timers(now, gate);
-        }
+        self.let_time_go_on(now, gate);
         self.handler.settle(now, gate);
         self.handler.tick();
     }
@@ -267,6 +262,14 @@ impl<H: Handler> Shard<H> {
             self.wheel.schedule(id, connection.due());
         }
         true
+    }
+
+    /// Looks at the timers every now and then; a step back (the next capture file) is as good as a long time.
+    #[inline]
+    fn let_time_go_on(&mut self, now: Timestamp, gate: &mut dyn Gate) {
+        if now.as_nanos().wrapping_sub(self.looked.as_nanos()) >= LOOK_EVERY {
+            self.look_at_timers(now, gate);
+        }
     }
 
     fn look_at_timers(&mut self, now: Timestamp, gate: &mut dyn Gate) {

@@ -256,7 +256,8 @@ impl FlowKey {
         let (forward, backward) = match [self.orig_h, self.resp_h, sent.orig_h, sent.resp_h] {
             // Both are compared without a branch: which side sends the next packet cannot be foretold.
             [IpAddr::V4(a), IpAddr::V4(b), IpAddr::V4(c), IpAddr::V4(d)] => {
-                let side = |addr: Ipv4Addr, port: u16| u64::from(addr.to_bits()) << 16 | u64::from(port);
+                let side =
+                    |addr: Ipv4Addr, port: u16| u64::from(u32::from_ne_bytes(addr.octets())) << 16 | u64::from(port);
                 let (a, b) = (side(a, self.orig_p), side(b, self.resp_p));
                 let (c, d) = (side(c, sent.orig_p), side(d, sent.resp_p));
                 ((a ^ c) | (b ^ d) == 0, (a ^ d) | (b ^ c) == 0)

@@ -114,7 +114,7 @@ impl Tcp {
         segment: &Segment<'_>,
     ) {
         self.smooth = false;
-        let flags = segment.flags;
+        let flags = segment.flags();
         if (flags.fin || flags.rst) && subject.conn.verdict.has(Verdict::SKIP) {
             // It ends with the connection's state: what comes after the last FIN is counted as well.
             let kept_out = subject.look_at_bypass(shared);
@@ -171,6 +171,7 @@ impl Tcp {
         self.update_sizes(subject);
     }
 
+    #[inline]
     fn side(&self, dir: Direction) -> &Side {
         match dir {
             Direction::FromOrig => &self.orig,
@@ -178,6 +179,7 @@ impl Tcp {
         }
     }
 
+    #[inline]
     fn side_mut(&mut self, dir: Direction) -> &mut Side {
         match dir {
             Direction::FromOrig => &mut self.orig,
@@ -186,6 +188,7 @@ impl Tcp {
     }
 
     /// The sender's side, and the other one.
+    #[inline]
     fn sides_mut(&mut self, dir: Direction) -> (&mut Side, &mut Side) {
         match dir {
             Direction::FromOrig => (&mut self.orig, &mut self.resp),
@@ -212,7 +215,7 @@ impl Tcp {
     /// Sets up the numbering with the first segment of a side, or with a SYN that has to be believed after all.
     fn begin_side(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, segment: &Segment<'_>) {
         use EndpointState::{Established, Inactive, Partial, Reset, SynAckSent, SynSent};
-        let syn = segment.flags.syn;
+        let syn = segment.flags().syn;
         let (state, size) = (subject.conn.endpoint(dir).state, subject.conn.endpoint(dir).size);
         let side = self.side(dir);
         let jumps = syn && segment.seq != side.isn;
@@ -245,7 +248,7 @@ impl Tcp {
     }
 
     fn note_history(&mut self, subject: &mut Subject, dir: Direction, seq: i64, segment: &Segment<'_>) {
-        let Flags { syn, ack, fin, rst, .. } = segment.flags;
+        let Flags { syn, ack, fin, rst, .. } = segment.flags();
         let side = self.side_mut(dir);
         let end = seq + segment.payload_len as i64;
         let (letter, number) = match (syn, fin, rst) {
@@ -265,7 +268,7 @@ impl Tcp {
 
     fn update_window(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, segment: &Segment<'_>) {
         use EndpointState::{Closed, Reset};
-        let Flags { syn, fin, rst, .. } = segment.flags;
+        let Flags { syn, fin, rst, .. } = segment.flags();
         let (own, peer) = (subject.conn.endpoint(dir).state, subject.conn.endpoint(dir.reverse()).state);
         let side = self.side_mut(dir);
         let size = u32::from(segment.window) << side.window.scale;
@@ -282,8 +285,8 @@ impl Tcp {
 
     fn on_syn(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, dir: Direction, segment: &Segment<'_>) {
         let odd = [
-            (segment.flags.rst, "TCP_christmas"),
-            (segment.flags.urg, "baroque_SYN"),
+            (segment.flags().rst, "TCP_christmas"),
+            (segment.flags().urg, "baroque_SYN"),
             (segment.payload_len > 0, "SYN_with_data"),
         ];
         for (_, name) in odd.into_iter().filter(|(is, _)| *is) {
@@ -292,7 +295,7 @@ impl Tcp {
         // RFC 7323: the shift is at most 14; without the option on both sides there is none.
         let Some(scale) = segment.window_scale else {
             self.side_mut(dir).window.scale = 0;
-            if segment.flags.ack {
+            if segment.flags().ack {
                 self.side_mut(dir.reverse()).window.scale = 0;
             }
             return;
@@ -313,22 +316,22 @@ impl Tcp {
     ) {
         let side = self.side_mut(dir);
         let soon = shared.now.since(side.last_time).as_nanos() < u128::from(STORM.1);
-        if !(segment.flags.fin || segment.flags.rst) {
+        if !(segment.flags().fin || segment.flags().rst) {
             return;
         }
         let rare = side.rare.need();
-        if segment.flags.fin {
+        if segment.flags().fin {
             rare.fins = rare.fins.saturating_add(1);
             rare.fin_seq = end.max(1).unsigned_abs();
         }
-        if segment.flags.rst {
+        if segment.flags().rst {
             rare.rsts = rare.rsts.saturating_add(1);
         }
         let (fins, rsts) = (rare.fins, rare.rsts);
-        if segment.flags.fin && fins >= STORM.0 && soon {
+        if segment.flags().fin && fins >= STORM.0 && soon {
             self.weird(subject, shared, "FIN_storm");
         }
-        if segment.flags.rst && rsts >= STORM.0 && soon {
+        if segment.flags().rst && rsts >= STORM.0 && soon {
             self.weird(subject, shared, "RST_storm");
         }
     }
@@ -342,7 +345,7 @@ impl Tcp {
         segment: &Segment<'_>,
     ) -> Option<u64> {
         use EndpointState::{Established, Inactive, SynAckSent, SynSent};
-        let Flags { syn, fin, rst, .. } = segment.flags;
+        let Flags { syn, fin, rst, .. } = segment.flags();
         if subject.conn.endpoint(dir.reverse()).state == Inactive {
             let began = matches!(subject.conn.endpoint(dir).state, SynSent | SynAckSent | Established);
             if !syn && !fin && !rst && began && !self.odd {
@@ -368,7 +371,7 @@ impl Tcp {
 
     /// Moves the highest number that the side has sent; returns by how much this segment would have.
     fn update_last(&mut self, subject: &mut Subject, dir: Direction, end: i64, segment: &Segment<'_>) -> i64 {
-        let Flags { syn, fin, rst, .. } = segment.flags;
+        let Flags { syn, fin, rst, .. } = segment.flags();
         let reset = subject.conn.endpoint(dir).state == EndpointState::Reset;
         let side = self.side_mut(dir);
         let advance = end - side.last;
@@ -429,7 +432,7 @@ impl Tcp {
         let before = usize::from(first == 0);
         let Some(payload) = segment.payload.get(before..) else { return };
         // RFC 6093: as everybody has it, the pointer is to the byte behind the urgent one.
-        if segment.flags.urg && (1..=segment.payload_len).contains(&usize::from(segment.urgent)) {
+        if segment.flags().urg && (1..=segment.payload_len).contains(&usize::from(segment.urgent)) {
             let at = first + u64::from(segment.urgent) - 1;
             subject.run_analyzer(shared, |analyzer, cx| {
                 analyzer.on_urgent(cx, dir, at);
@@ -480,7 +483,7 @@ impl Tcp {
 
 /// How much of the sequence space a segment takes. The data of a RST is no part of the stream.
 fn occupied(segment: &Segment<'_>) -> i64 {
-    let flags = segment.flags;
+    let flags = segment.flags();
     let data = if flags.rst { 0 } else { segment.payload_len as i64 };
     data + i64::from(flags.syn) + i64::from(flags.fin)
 }

@@ -50,7 +50,7 @@ impl Connection {
         direction: Direction,
     ) -> bool {
         // A RST may be one of ours.
-        if segment.flags.rst && self.terminating.is_some() {
+        if segment.flags().rst && self.terminating.is_some() {
             return false;
         }
         let Some([orig, resp]) = self.tcp.as_ref().map(|tcp| tcp.sent()) else { return false };
@@ -114,9 +114,10 @@ impl Terminating {
         let (own, peer) = if direction.is_orig() { (orig, resp) } else { (resp, orig) };
         // What is longer than the sequence space is no segment; truncation does no harm.
         let occupied = segment.payload_len as u32;
-        let occupied = occupied.wrapping_add(u32::from(segment.flags.syn)).wrapping_add(u32::from(segment.flags.fin));
+        let occupied =
+            occupied.wrapping_add(u32::from(segment.flags().syn)).wrapping_add(u32::from(segment.flags().fin));
         advance(own, segment.seq.wrapping_add(occupied));
-        if segment.flags.ack {
+        if segment.flags().ack {
             advance(peer, segment.ack);
         }
     }

@@ -89,7 +89,7 @@ mod tests {
             let packet = decode(&frame(&bytes, Link::RawIp), &checked).expect("every checksum fits");
             assert_eq!((packet.ip.src, packet.ip.dst), (reset.from.ip(), reset.to.ip()));
             let Body::Tcp(segment) = packet.body else { panic!("TCP: {packet:?}") };
-            assert!(segment.flags.rst && segment.flags.ack && !segment.flags.syn && !segment.flags.fin);
+            assert!(segment.flags().rst && segment.flags().ack && !segment.flags().syn && !segment.flags().fin);
             assert_eq!((segment.src_port, segment.dst_port, segment.seq, segment.ack), (1023, 23, u32::MAX, 7));
             bytes[14] ^= 1;
             assert!(decode(&frame(&bytes, Link::RawIp), &checked).is_err(), "and are looked at");

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Body, Bytes, Datagram, Flags, Ip, Packet, Segment, tunnel};
+use super::{Body, Bytes, Datagram, Ip, Packet, Segment, tunnel};
 use crate::capture::Frame;
 use crate::capture::plain::Plain;
 use crate::flow::key::Transport;
@@ -45,13 +45,7 @@ fn segment<'a>(plain: &Plain, bytes: &'a [u8]) -> Option<Segment<'a>> {
         dst_port: plain.dst_port,
         seq: u32::from_be_bytes([q0, q1, q2, q3]),
         ack: u32::from_be_bytes([k0, k1, k2, k3]),
-        flags: Flags {
-            syn: false,
-            ack: flags & 16 != 0,
-            fin: flags & 1 != 0,
-            rst: flags & 4 != 0,
-            urg: flags & 32 != 0,
-        },
+        control: flags & Segment::CONTROL,
         urgent: u16::from_be_bytes([u0, u1]),
         window: u16::from_be_bytes([w0, w1]),
         window_scale: None,

@@ -6,6 +6,20 @@ use etherparse::{TcpHeaderSlice, TcpOptionElement, UdpHeaderSlice};
 
 use super::{Body, Bytes, Datagram, Decoded, Depth, Flags, Ip, Packet, Reason, Segment, decode_inner, refuse, tunnel};
 
+impl Segment<'_> {
+    /// The control bits that mean something here; the others are not kept.
+    pub const CONTROL: u8 = 0x37;
+    /// [`Segment::control`] where there is an acknowledgement and nothing else.
+    pub const ACK: u8 = 0x10;
+
+    /// Its control bits, one by one.
+    #[inline]
+    pub fn flags(&self) -> Flags {
+        let has = |bit| self.control & bit != 0;
+        Flags { syn: has(2), ack: has(Self::ACK), fin: has(1), rst: has(4), urg: has(32) }
+    }
+}
+
 pub(super) fn tcp<'a>(ip: Ip, bytes: Bytes<'a>, depth: Depth) -> Decoded<'a> {
     let Ok(header) = TcpHeaderSlice::from_slice(bytes.captured) else {
         let malformed = bytes.u8(12).is_some_and(|offset| offset >> 4 < 5);
@@ -33,7 +47,7 @@ pub(super) fn tcp<'a>(ip: Ip, bytes: Bytes<'a>, depth: Depth) -> Decoded<'a> {
         dst_port: header.destination_port(),
         seq: header.sequence_number(),
         ack: header.acknowledgment_number(),
-        flags: Flags { syn: header.syn(), ack: header.ack(), fin: header.fin(), rst: header.rst(), urg: header.urg() },
+        control: header.slice().get(13).map_or(0, |bits| bits & Segment::CONTROL),
         urgent: header.urgent_pointer(),
         window: header.window_size(),
         window_scale,

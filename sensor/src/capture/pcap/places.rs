@@ -42,7 +42,7 @@ impl Places<'_> {
     /// Enters the packet of the record at hand.
     #[inline(always)]
     pub fn enter(&mut self, packet: &Packet) {
-        self.found.packets += 1;
+        self.found.packets = self.found.packets.wrapping_add(1);
         self.found.bytes = self.found.bytes.wrapping_add(packet.wire_len as u64);
         let at = packet.at.unwrap_or(self.clock.newest);
         let step = self.clock.step(at, self.clocks);
@@ -100,12 +100,12 @@ impl StepClock {
     #[inline]
     fn step(&mut self, at: Timestamp, clocks: &mut Vec<Timestamp>) -> u32 {
         self.newest = self.newest.max(at);
-        if self.packets == Self::PACKETS || self.newest >= self.at + Self::TIME {
+        if self.packets >= Self::PACKETS || self.newest >= self.at + Self::TIME {
             self.at = self.newest;
             self.packets = 0;
             clocks.push(self.at);
         }
-        self.packets += 1;
+        self.packets = self.packets.wrapping_add(1);
         clocks.len().saturating_sub(1) as u32
     }
 }

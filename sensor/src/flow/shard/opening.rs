@@ -127,7 +127,7 @@ impl<H: Handler> Shard<H> {
     /// Whether a SYN begins the next connection between the same ports; if so, the old one is over.
     #[inline]
     fn is_reused(&mut self, id: SlotId, at: Timestamp, segment: Option<&Segment<'_>>, gate: &mut dyn Gate) -> bool {
-        let Some(segment) = segment.filter(|segment| segment.flags.syn) else { return false };
+        let Some(segment) = segment.filter(|segment| segment.flags().syn) else { return false };
         let Some(connection) = self.table.get_mut(id) else { return false };
         let reused = connection.is_reused_by(&mut shared!(self, at, gate), segment);
         if reused {
@@ -184,7 +184,7 @@ impl<H: Handler> Shard<H> {
 
     /// Whether a packet that opens a connection was sent by its responder: the other side's first packet was not seen.
     fn is_from_responder(&mut self, at: Timestamp, sent: &FlowKey, segment: Option<&Segment<'_>>) -> bool {
-        if segment.is_some_and(|segment| segment.flags.syn && !segment.flags.ack) {
+        if segment.is_some_and(|segment| segment.flags().syn && !segment.flags().ack) {
             return false;
         }
         self.service(at, &sent.reverse()).is_some() && self.service(at, sent).is_none()

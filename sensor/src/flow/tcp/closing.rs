@@ -87,20 +87,20 @@ impl Tcp {
 
     /// Whether this segment begins another connection between the same endpoints; if so, with the weird that it deserves.
     pub fn reuse(&self, conn: &Conn, shared: &Shared<'_>, segment: &Segment<'_>) -> Option<Option<&'static str>> {
-        if !segment.flags.syn || segment.flags.ack && conn.orig.state != Inactive {
+        if !segment.flags().syn || segment.flags().ack && conn.orig.state != Inactive {
             return None;
         }
         let from_resp = segment.src_port == conn.id.key.resp_p && segment.dst_port == conn.id.key.orig_p;
         if from_resp && conn.orig.state == SynSent && conn.resp.state == Inactive {
             return None; // Both sides open at the same moment (RFC 9293 section 3.5).
         }
-        let (side, endpoint) = match segment.flags.ack {
+        let (side, endpoint) = match segment.flags().ack {
             true => (&self.resp, &conn.resp),
             false => (&self.orig, &conn.orig),
         };
         let was_reset = conn.orig.state == Reset || conn.resp.state == Reset;
         if !(self.orig.did_close || self.resp.did_close) {
-            let reversed = !segment.flags.ack
+            let reversed = !segment.flags().ack
                 && conn.orig.state == SynAckSent
                 && conn.resp.state == Inactive
                 && segment.seq == self.resp.isn;

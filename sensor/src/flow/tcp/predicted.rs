@@ -10,10 +10,7 @@ use crate::flow::Conn;
 use crate::flow::EndpointState::Established;
 use crate::flow::key::Direction;
 use crate::flow::subject::{Shared, Subject};
-use crate::packet::{Flags, Segment};
-
-/// The control bits of a segment that was to be expected.
-const PLAIN: Flags = Flags { syn: false, ack: true, fin: false, rst: false, urg: false };
+use crate::packet::Segment;
 
 impl Tcp {
     /// Takes in a segment that was to be expected; `false` for any other, which nothing was done with.
@@ -25,14 +22,14 @@ impl Tcp {
         dir: Direction,
         segment: &Segment<'_>,
     ) -> bool {
-        let smooth = self.smooth && segment.flags == PLAIN;
+        let smooth = self.smooth && segment.control == Segment::ACK;
         let (side, peer) = self.sides_mut(dir);
         let ack = near(peer.isn, peer.acked as i64, segment.ack);
         let continues = segment.seq == side.isn.wrapping_add(side.last as u32);
         if !(smooth && continues && ack >= 0 && segment.window != 0 && segment.ack != 0) {
             return false;
         }
-        let (seq, ack) = (side.last.unsigned_abs(), ack.unsigned_abs());
+        let (seq, ack) = (side.last.cast_unsigned(), ack.cast_unsigned());
         let letter = if segment.payload_len > 0 { b'D' } else { b'A' };
         if side.notes(letter, None) {
             subject.note(dir, letter);
@@ -46,8 +43,9 @@ impl Tcp {
         side.last += segment.payload_len as i64;
         side.last_time = shared.now;
         peer.acked = peer.acked.max(ack);
-        subject.conn.endpoint_mut(dir).size = side.smooth_size();
-        subject.conn.endpoint_mut(dir.reverse()).size = peer.smooth_size();
+        let (orig, resp) = (self.orig.smooth_size(), self.resp.smooth_size());
+        (subject.conn.orig.size, subject.conn.resp.size) = (orig, resp);
+        let (_, peer) = self.sides_mut(dir);
         if peer.stream.is_news(ack) || subject.conn.verdict.has(Verdict::SKIP) {
             self.acknowledge(subject, shared, dir.reverse(), ack);
         }
@@ -74,6 +72,6 @@ impl Side {
     /// [`Side::size`], where nothing was kept out, and there is no FIN.
     #[inline]
     fn smooth_size(&self) -> u64 {
-        self.last.unsigned_abs().max(self.acked) - 1
+        self.last.cast_unsigned().max(self.acked).saturating_sub(1)
     }
 }

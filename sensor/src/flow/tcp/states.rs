@@ -22,8 +22,8 @@ impl Tcp {
         match subject.conn.endpoint(dir).state {
             Inactive => self.when_inactive(subject, shared, dir, segment),
             SynSent | SynAckSent => self.when_syn_sent(subject, shared, dir, segment),
-            Established | Partial => self.when_established(subject, shared, dir, segment.flags),
-            Closed => self.when_closed(subject, shared, dir, segment.flags, advance),
+            Established | Partial => self.when_established(subject, shared, dir, segment.flags()),
+            Closed => self.when_closed(subject, shared, dir, segment.flags(), advance),
             Reset => {
                 self.when_reset(subject, shared, segment);
                 Close::default()
@@ -47,10 +47,10 @@ impl Tcp {
         dir: Direction,
         segment: &Segment<'_>,
     ) -> Close {
-        let Flags { syn, ack, fin, rst, .. } = segment.flags;
+        let Flags { syn, ack, fin, rst, .. } = segment.flags();
         let mut close = Close::default();
         match dir {
-            Direction::FromOrig if syn => self.originator_syn(subject, shared, segment.flags),
+            Direction::FromOrig if syn => self.originator_syn(subject, shared, segment.flags()),
             Direction::FromResp if syn => self.responder_syn(subject, shared, segment),
             _ => {}
         }
@@ -102,7 +102,7 @@ impl Tcp {
 
     fn responder_syn(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, segment: &Segment<'_>) {
         let peer = subject.conn.orig.state;
-        if segment.flags.ack {
+        if segment.flags().ack {
             let orig = &self.orig;
             let last = orig.isn.wrapping_add(orig.last as u32);
             let fits = delta(segment.ack, orig.isn) >= 0 && delta(segment.ack, last) <= 0;
@@ -157,7 +157,7 @@ impl Tcp {
         dir: Direction,
         segment: &Segment<'_>,
     ) -> Close {
-        let Flags { syn, ack, fin, rst, .. } = segment.flags;
+        let Flags { syn, ack, fin, rst, .. } = segment.flags();
         let (own, peer) = (subject.conn.endpoint(dir).state, subject.conn.endpoint(dir.reverse()).state);
         let mut close = Close::default();
         if syn && dir.is_orig() && ack && !fin && !rst && own != SynAckSent {
@@ -238,7 +238,7 @@ impl Tcp {
     }
 
     fn when_reset(&mut self, subject: &mut Subject, shared: &mut Shared<'_>, segment: &Segment<'_>) {
-        let Flags { syn, fin, rst, .. } = segment.flags;
+        let Flags { syn, fin, rst, .. } = segment.flags();
         let odd =
             [(syn, "SYN_after_reset"), (fin, "FIN_after_reset"), (segment.payload_len > 0 && !rst, "data_after_reset")];
         for (_, name) in odd.into_iter().filter(|(is, _)| *is) {
