@@ -32,8 +32,8 @@ impl Keyed {
     /// Begins to hash.
     #[inline]
     pub fn hasher(&self) -> Sum<'_> {
-        let [first, keys @ ..] = &*self.keys;
-        Sum { keys, at: 0, sum: *first }
+        let [first, all @ ..] = &*self.keys;
+        Sum { all, keys: all.iter(), sum: *first }
     }
 
     /// The hash of a key.
@@ -48,29 +48,29 @@ impl Keyed {
 /// A hash under way.
 #[derive(Clone, Debug)]
 pub struct Sum<'a> {
-    keys: &'a [u128; WORDS],
-    at: usize,
+    all: &'a [u128; WORDS],
+    /// Those of the words to come.
+    keys: std::slice::Iter<'a, u128>,
     sum: u128,
 }
 
-impl Sum<'_> {
+impl<'a> Sum<'a> {
     /// Takes in one word.
     #[inline(always)]
     pub fn word(&mut self, word: u64) {
-        if self.at == WORDS {
-            self.fold();
-        }
-        if let Some(key) = self.keys.get(self.at) {
-            self.sum = self.sum.wrapping_add(key.wrapping_mul(u128::from(word)));
-        }
-        self.at += 1;
+        let key = match self.keys.next() {
+            Some(key) => key,
+            None => self.fold(),
+        };
+        self.sum = self.sum.wrapping_add(key.wrapping_mul(u128::from(word)));
     }
 
-    /// Begins the next piece with what the last one came to.
+    /// Begins the next piece with what the last one came to, and returns the key of its next word.
     #[cold]
-    fn fold(&mut self) {
-        let [first, ..] = self.keys;
-        (self.at, self.sum) = (1, first.wrapping_mul(u128::from(self.finish())));
+    fn fold(&mut self) -> &'a u128 {
+        let [first, second, rest @ ..] = self.all;
+        (self.sum, self.keys) = (first.wrapping_mul(u128::from(self.finish())), rest.iter());
+        second
     }
 }
 

@@ -1,10 +1,9 @@
 //! What policy remembers for a while: a table of bounded size, with expiry by packet time, and memory taken once.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::time::Duration;
 
 use hashbrown::HashTable;
-use siphasher::sip::SipHasher13;
 
 use crate::keyed::Keyed;
 use crate::time::Timestamp;
@@ -141,77 +140,6 @@ impl<K: Hash + Eq, V> Memory<K, V> {
     fn find_hashed(&self, hash: u64, key: &K) -> Option<usize> {
         let found = self.index.find(hash, |&at| self.slots[at as usize].key == *key)?;
         Some(*found as usize)
-    }
-}
-
-/// The keys that belong to a seed.
-pub(super) fn keys(seed: u64) -> (u64, u64) {
-    (seed, seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15)
-}
-
-/// A keyed digest of anything, to be kept in its place: SipHash, so that whoever sees some learns nothing about others.
-pub(super) fn hash_of<K: Hash + ?Sized>((k0, k1): (u64, u64), key: &K) -> u64 {
-    let mut gathered = Gathered { sip: SipHasher13::new_with_keys(k0, k1), bytes: [0; 96], len: 0 };
-    key.hash(&mut gathered);
-    gathered.finish()
-}
-
-/// The bytes of a key in one piece: SipHash is several times faster on one piece than on the many small ones that a key is made of.
-struct Gathered {
-    sip: SipHasher13,
-    bytes: [u8; 96],
-    len: usize,
-}
-
-impl Gathered {
-    /// Takes in a number, which is moved in place if there is room for it.
-    #[inline]
-    fn array<const N: usize>(&mut self, bytes: [u8; N]) {
-        match self.bytes.get_mut(self.len..).and_then(|rest| rest.first_chunk_mut()) {
-            Some(place) => {
-                *place = bytes;
-                self.len += N;
-            }
-            None => self.write(&bytes),
-        }
-    }
-}
-
-impl Hasher for Gathered {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        if self.len + bytes.len() > self.bytes.len() {
-            self.sip.write(&self.bytes[..self.len]);
-            self.len = 0;
-        }
-        match self.bytes.get_mut(self.len..self.len + bytes.len()) {
-            Some(place) => {
-                place.copy_from_slice(bytes);
-                self.len += bytes.len();
-            }
-            None => self.sip.write(bytes),
-        }
-    }
-
-    #[inline]
-    fn write_u8(&mut self, number: u8) {
-        self.array([number]);
-    }
-
-    #[inline]
-    fn write_u64(&mut self, number: u64) {
-        self.array(number.to_ne_bytes());
-    }
-
-    #[inline]
-    fn write_usize(&mut self, number: usize) {
-        self.array(number.to_ne_bytes());
-    }
-
-    fn finish(&self) -> u64 {
-        let mut sip = self.sip;
-        sip.write(&self.bytes[..self.len]);
-        sip.finish()
     }
 }
 

@@ -26,6 +26,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use siphasher::sip::SipHasher13;
 
 pub use capture_loss::{CaptureLoss, Evidence, PEER};
 pub use ftp::{EXPECTED_BYTES, Neighbours};
@@ -40,10 +41,10 @@ pub use tally::Tally;
 
 use self::ftp::ExpectedData;
 use self::login::LoginPolicy;
-use self::memory::{hash_of, keys};
 use self::notice::{About, Decision, More, Notices};
 use self::portmap::PortmapState;
 use self::scan::Contacts;
+use self::ssh::Hasshes;
 use self::weird::Weirds;
 use self::words::Words;
 use crate::analyzers::Service;
@@ -72,6 +73,7 @@ pub struct Policy {
     portmap: PortmapState,
     ftp_data: ExpectedData,
     login: LoginPolicy,
+    hasshes: Hasshes,
     contacts: Contacts,
     transcriber: Option<Transcriber>,
     /// Whether connections are terminated at all.
@@ -105,6 +107,7 @@ impl Policy {
             weirds: Weirds::new(&settings),
             portmap: PortmapState::new(&settings),
             ftp_data: ExpectedData::new(&settings),
+            hasshes: Hasshes::default(),
             contacts: Contacts::new(&settings),
             now: Timestamp::ZERO,
             scratch: Vec::with_capacity(4096),
@@ -230,9 +233,11 @@ impl Policy {
         may
     }
 
-    /// A number for something from the wire, by which notices about it are told apart. Nobody can choose two with the same.
+    /// A number for something from the wire, by which it is told from others: SipHash, because it stands for passwords too, and whoever
+    /// sees some is to learn nothing about others.
     fn digest(&self, what: &[u8]) -> u64 {
-        hash_of(keys(self.settings.seed), what)
+        let seed = self.settings.seed;
+        SipHasher13::new_with_keys(seed, !seed).hash(what)
     }
 
     fn text_of(&mut self, parts: &[&[u8]]) -> Text {

@@ -8,13 +8,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::memory::{Memory, hash_of, keys};
+use super::memory::Memory;
 use super::notice::{About, Note, Notices};
 use super::tally::{Rule, Source, Tally};
 use super::words::put;
 use crate::collector::Detector;
 use crate::config::Settings;
 use crate::config::sets::{PolicySets, Thresholds};
+use crate::keyed::Keyed;
 use crate::record::{ConnId, Fact, Record, Tried};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -41,7 +42,7 @@ pub struct Guessing {
     ignore_scanners_threshold: u32,
     success_after: u32,
     ipv6_prefix: u8,
-    keys: (u64, u64),
+    keyed: Keyed,
 }
 
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Guessing {
             ignore_scanners_threshold: sets.ignore_scanners_threshold,
             success_after,
             ipv6_prefix: settings.accounts.ipv6_prefix,
-            keys: keys(settings.seed),
+            keyed: Keyed::new(settings.seed, "guessing"),
         }
     }
 }
@@ -262,7 +263,7 @@ impl Guessing {
     }
 
     fn digest(&self, what: &impl Hash) -> u64 {
-        hash_of(self.keys, what)
+        self.keyed.of(what)
     }
 }
 

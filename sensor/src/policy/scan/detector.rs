@@ -12,7 +12,8 @@ use crate::collector::Detector;
 use crate::config::Settings;
 use crate::config::sets::{NetSet, PolicySets, PortSet, Thresholds};
 use crate::flow::key::Transport;
-use crate::policy::memory::{Memory, hash_of, keys};
+use crate::keyed::Keyed;
+use crate::policy::memory::Memory;
 use crate::policy::notice::{About, Note, Notices};
 use crate::policy::tally::{Rule, Source, Tally};
 use crate::policy::words::put;
@@ -32,7 +33,7 @@ pub struct Scans {
     ignored: Memory<Source, ()>,
     policy: ScanPolicy,
     notices: Notices,
-    keys: (u64, u64),
+    keyed: Keyed,
 }
 
 #[derive(Debug)]
@@ -139,7 +140,7 @@ impl Scans {
                 ipv6_prefix: settings.scan.ipv6_prefix,
             },
             notices: Notices::new(settings, Arc::default()),
-            keys: keys(settings.seed),
+            keyed: Keyed::new(settings.seed, "scan"),
         }
     }
 }
@@ -297,6 +298,6 @@ impl Scans {
     }
 
     fn digest(&self, what: &impl Hash) -> u64 {
-        hash_of(self.keys, what)
+        self.keyed.of(what)
     }
 }

@@ -4,9 +4,9 @@ mod fingerprint;
 mod record;
 mod weak;
 
+pub(super) use fingerprint::Hasshes;
 pub use record::SshSession;
 
-use self::fingerprint::Hassh;
 use super::{Policy, Seen, Session};
 use crate::analyzers::wire::ssh::kexinit::{Algorithms, Capabilities};
 use crate::capture::BypassReason;
@@ -33,7 +33,7 @@ impl Policy {
             SshEvent::SshAuthSuccessful { auth_method_none } => {
                 session.none = auth_method_none;
                 self.login_successful(seen, b"");
-                self.log_ssh(seen, &session);
+                self.log_ssh(seen, *session);
                 self.ssh_skip(seen, BypassReason::SshAuthenticated);
                 return;
             }
@@ -49,7 +49,7 @@ impl Policy {
     /// The connection's state is dropped: if nobody was let in, its line is still to be written.
     pub(super) fn ssh_connection_state_remove(&mut self, seen: &mut Seen<'_>) {
         if let Some(session) = seen.conn.marks.session.take_ssh() {
-            self.log_ssh(seen, &session);
+            self.log_ssh(seen, *session);
         }
     }
 
@@ -67,7 +67,7 @@ impl Policy {
     }
 
     fn ssh_capabilities(&mut self, session: &mut SshSession, is_server: bool, all: &Capabilities<'_>) {
-        session.hassh[usize::from(is_server)] = Some(Hassh::new(all, is_server));
+        session.hassh[usize::from(is_server)] = Some(self.hasshes.of(all, is_server));
     }
 
     fn ssh_algorithms(&mut self, seen: &mut Seen<'_>, session: &mut SshSession, chosen: &Algorithms<'_>) {

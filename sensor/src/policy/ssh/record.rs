@@ -84,14 +84,18 @@ impl Policy {
     }
 
     /// Writes the line of a connection, unless nobody has identified himself.
-    pub(super) fn log_ssh(&mut self, seen: &mut Seen<'_>, session: &SshSession) {
-        let [orig, resp] = session.versions.clone();
+    pub(super) fn log_ssh(&mut self, seen: &mut Seen<'_>, session: SshSession) {
+        let [orig, resp] = session.versions;
         if orig.is_none() && resp.is_none() {
             return;
         }
         let (client, server) = if session.reversed { (resp, orig) } else { (orig, resp) };
-        let names = session.algorithms.as_deref();
-        let name = |of: fn(&Names) -> &Text| names.map(of).filter(|name| !name.is_empty()).cloned();
+        let said = |name: Text| Some(name).filter(|name| !name.is_empty());
+        let names = session.algorithms.map(|names| {
+            let Names { kex, host_key, cipher, mac, compression } = *names;
+            [kex, host_key, cipher, mac, compression].map(said)
+        });
+        let [kex_alg, host_key_alg, cipher_alg, mac_alg, compression_alg] = names.unwrap_or_default();
         let [hassh, hassh_server] = session.hassh.map(|hassh| hassh.map(Hassh::text));
         self.write(
             seen.now,
@@ -104,12 +108,12 @@ impl Policy {
                 direction: self.direction(seen),
                 client,
                 server,
-                cipher_alg: name(|names| &names.cipher),
-                mac_alg: name(|names| &names.mac),
-                compression_alg: name(|names| &names.compression),
-                kex_alg: name(|names| &names.kex),
-                host_key_alg: name(|names| &names.host_key),
-                host_key_fingerprint: session.host_key.as_ref().map(fingerprint::text),
+                cipher_alg,
+                mac_alg,
+                compression_alg,
+                kex_alg,
+                host_key_alg,
+                host_key_fingerprint: session.host_key.map(|key| fingerprint::text(&key, &self.buffers)),
                 hassh,
                 hassh_server,
                 auth_method: session.none.then_some("none"),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::analyzers::wire::ssh::kexinit::Algorithms;
-use crate::policy::memory::{hash_of, keys};
 use crate::policy::notice::About;
 use crate::policy::words::put;
 use crate::policy::{Note, Policy, Seen};
@@ -49,7 +48,7 @@ impl Policy {
 
     /// One notice a day for what is weak about a server.
     fn ssh_weak(&mut self, seen: &mut Seen<'_>, weak: &[u8]) {
-        let detail = (hash_of(keys(self.settings.seed), weak), 0);
+        let detail = (self.digest(weak), 0);
         let about = About { src: None, dst: Some(seen.conn.id.key.resp_h), detail };
         let _ = self.notice(seen, Note::SSH_WeakAlgorithm, about, |words, conn, out| {
             words.id_string(out, &conn.id.key);
