@@ -243,15 +243,23 @@ fn shape(name: &[u8]) -> (usize, u64) {
     (letter.into(), 1 << name.len().min(63))
 }
 
-/// `set[port]`.
+/// `set[port]`: the ports of each transport, in order.
 #[derive(Clone, Default, Debug, Deserialize)]
-#[serde(transparent)]
-pub struct PortSet(BTreeSet<PortSpec>);
+#[serde(from = "BTreeSet<PortSpec>")]
+pub struct PortSet([Vec<u16>; 2]);
 
 impl PortSet {
     /// Whether the port is in it.
+    #[inline]
     pub fn contains(&self, transport: Transport, port: u16) -> bool {
-        self.0.contains(&PortSpec((transport, port)))
+        self.0[transport as usize].binary_search(&port).is_ok()
+    }
+}
+
+impl From<BTreeSet<PortSpec>> for PortSet {
+    fn from(specs: BTreeSet<PortSpec>) -> Self {
+        let of = |wanted| Vec::from_iter(specs.iter().filter(|spec| spec.0.0 == wanted).map(|spec| spec.0.1));
+        PortSet([Transport::Tcp, Transport::Udp].map(of))
     }
 }
 

@@ -59,8 +59,8 @@ impl Policy {
         if is_transfer(command) {
             self.ftp_transfer_requested(seen, &mut session.data);
         }
-        let named = std::str::from_utf8(command).ok().and_then(|name| self.sets.hot_cmds.0.get(name));
-        if named.is_some_and(|patterns| patterns.is_match(arg)) {
+        let mut hot = self.sets.hot_cmds.0.iter();
+        if hot.any(|(name, patterns)| name.as_bytes() == command && patterns.is_match(arg)) {
             marks |= Marks::LOG_IT;
         }
         if command == b"SITE" && arg.len() > SITE_EXEC_OKAY && contains_exec(arg) {
