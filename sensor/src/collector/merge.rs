@@ -1,6 +1,7 @@
 //! Messages of several workers, in one order that does not depend on how many there are.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::IpAddr;
 
 use crate::record::{Content, Message, Record};
@@ -9,10 +10,9 @@ use crate::time::Timestamp;
 /// Merges by packet time, then by connection, then in the order in which a worker told them.
 pub struct Merge {
     /// Of each worker, what came in order: nearly everything.
-    runs: Vec<VecDeque<(Key, Box<Message>)>>,
-    /// What came out of order: timers, and records of the same instant; and from which worker.
-    strays: BTreeMap<Key, (usize, Box<Message>)>,
-    held: usize,
+    runs: Vec<VecDeque<Held>>,
+    /// What came out of order: timers, and records of the same instant.
+    strays: BinaryHeap<Held>,
     /// Messages held back for a worker whose clock lags. Beyond it the earliest is let go before its turn: order is lost, not a record.
     most: usize,
     arrivals: u64,
@@ -22,10 +22,37 @@ pub struct Merge {
 /// Facts come before records of the same instant, so that what they teach already holds.
 type Key = (Timestamp, u128, u64);
 
+/// A message, and its worker. In a heap, the first to be written is the greatest.
+struct Held {
+    key: Key,
+    feed: usize,
+    message: Box<Message>,
+}
+
+impl Ord for Held {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
+impl PartialOrd for Held {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Held {}
+
 impl Merge {
     /// Holds at most so many messages.
     pub fn new(most: usize) -> Self {
-        Merge { runs: Vec::new(), strays: BTreeMap::new(), held: 0, most, arrivals: 0, released_early: 0 }
+        Merge { runs: Vec::new(), strays: BinaryHeap::new(), most, arrivals: 0, released_early: 0 }
     }
 
     /// One more worker.
@@ -37,33 +64,35 @@ impl Merge {
     pub fn push(&mut self, feed: usize, message: Box<Message>) {
         let key = (message.at, tie(&message.content), self.arrivals);
         self.arrivals += 1;
-        self.held += 1;
-        match self.runs.get_mut(feed) {
-            Some(run) if run.back().is_none_or(|(last, _)| *last < key) => run.push_back((key, message)),
-            _ => drop(self.strays.insert(key, (feed, message))),
+        let (run, held) = (&mut self.runs[feed], Held { key, feed, message });
+        match run.back() {
+            Some(last) if last.key > key => self.strays.push(held),
+            _ => run.push_back(held),
         }
     }
 
     /// The first message and its worker, if its turn has come: nothing caused before `settled` is still on its way.
     pub fn next_before(&mut self, settled: Timestamp) -> Option<(usize, Box<Message>)> {
-        let fronts = self.runs.iter().enumerate().filter_map(|(feed, run)| Some((run.front()?.0, Some(feed))));
-        let stray = self.strays.first_key_value().map(|(key, _)| (*key, None));
-        let (key, feed) = fronts.chain(stray).min()?;
-        let early = key.0 >= settled && settled != Timestamp::NEVER;
-        if early && self.held <= self.most {
+        let front = self.runs.iter().filter_map(VecDeque::front).max();
+        let stray = self.strays.peek().filter(|stray| front.is_none_or(|front| *stray > front));
+        let (first, is_stray) = (stray.or(front)?, stray.is_some());
+        let (at, feed) = (first.key.0, first.feed);
+        let early = at >= settled && settled != Timestamp::NEVER;
+        if early && self.held() <= self.most {
             return None;
         }
         self.released_early += u64::from(early);
-        self.held -= 1;
-        match feed {
-            Some(feed) => self.runs.get_mut(feed)?.pop_front().map(|(_, message)| (feed, message)),
-            None => self.strays.pop_first().map(|(_, held)| held),
-        }
+        let first = if is_stray { self.strays.pop() } else { self.runs[feed].pop_front() };
+        first.map(|held| (held.feed, held.message))
     }
 
     /// Messages let go before their turn.
     pub fn released_early(&self) -> u64 {
         self.released_early
+    }
+
+    fn held(&self) -> usize {
+        self.strays.len() + self.runs.iter().map(VecDeque::len).sum::<usize>()
     }
 }
 

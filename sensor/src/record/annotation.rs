@@ -181,7 +181,8 @@ worded!(History, |history| Text::new(history.as_str().as_bytes(), usize::MAX));
 worded!(Spoken, |spoken| spoken.text());
 
 worded!(Annotations, |annotations| {
-    let mut words = Vec::new();
+    let length = annotations.list.iter().map(|annotation| annotation.length() + ", ".len()).sum();
+    let mut words = Vec::with_capacity(length);
     Annotation::put_all(&annotations.list, &mut words);
     Text::new(&words, annotations.limit)
 });
@@ -192,8 +193,11 @@ impl Spoken {
         match self {
             Spoken::Learned(name) => name.clone(),
             Spoken::Analyzed { service, labels } => {
-                let mut names = Vec::from(service.map_or("", Service::name));
-                labels.iter().for_each(|label| names.extend([b",", label.as_bytes()].concat()));
+                let mut names = SmallVec::<[u8; 64]>::from_slice(service.map_or("", Service::name).as_bytes());
+                for label in labels {
+                    names.push(b',');
+                    names.extend_from_slice(label.as_bytes());
+                }
                 Text::new(&names, usize::MAX)
             }
         }

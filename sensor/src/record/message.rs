@@ -35,11 +35,13 @@ pub enum Content {
 
 impl Message {
     /// A line for a log, caused at `at`.
+    #[inline]
     pub fn record(at: Timestamp, record: impl Into<Record>) -> Self {
         Message { at, content: Content::Record(record.into()) }
     }
 
     /// A fact, caused at `at`.
+    #[inline]
     pub fn fact(at: Timestamp, fact: Fact) -> Self {
         Message { at, content: Content::Fact(fact) }
     }

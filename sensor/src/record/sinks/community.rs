@@ -19,24 +19,24 @@ pub fn community_id(key: &FlowKey) -> CommunityId {
         Transport::Tcp => 6,
         Transport::Udp => 17,
     };
-    let mut hash = Sha1::new();
-    hash.update([0, 0]);
-    update_addr(&mut hash, first.0);
-    update_addr(&mut hash, second.0);
-    hash.update([protocol, 0]);
-    hash.update(first.1.to_be_bytes());
-    hash.update(second.1.to_be_bytes());
+    let (mut hashed, mut length) = ([0; 40], 2);
+    let mut put = |bytes: &[u8]| {
+        hashed[length..length + bytes.len()].copy_from_slice(bytes);
+        length += bytes.len();
+    };
+    for (addr, _) in [first, second] {
+        match addr {
+            IpAddr::V4(v4) => put(&v4.octets()),
+            IpAddr::V6(v6) => put(&v6.octets()),
+        }
+    }
+    put(&[protocol, 0]);
+    put(&first.1.to_be_bytes());
+    put(&second.1.to_be_bytes());
     let mut id = [0; 30];
     id[..2].copy_from_slice(b"1:");
-    data_encoding::BASE64.encode_mut(&hash.finalize(), &mut id[2..]);
+    data_encoding::BASE64.encode_mut(&Sha1::digest(&hashed[..length]), &mut id[2..]);
     id
-}
-
-fn update_addr(hash: &mut Sha1, addr: IpAddr) {
-    match addr {
-        IpAddr::V4(v4) => hash.update(v4.octets()),
-        IpAddr::V6(v6) => hash.update(v6.octets()),
-    }
 }
 
 #[cfg(test)]

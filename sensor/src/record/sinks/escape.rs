@@ -12,10 +12,6 @@ use super::line::Line;
 
 /// Appends `bytes` as the inside of a JSON string.
 pub fn json(bytes: &[u8], out: &mut Line) {
-    if are_plain(bytes) {
-        out.put(bytes);
-        return;
-    }
     for chunk in bytes.utf8_chunks() {
         json_chars(chunk.valid(), out);
         for byte in chunk.invalid() {
@@ -90,22 +86,26 @@ const fn is_disturbing(char: char) -> bool {
         | '\u{2028}' | '\u{2029}')
 }
 
-fn json_chars(text: &str, out: &mut Line) {
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        match char {
+fn json_chars(mut text: &str, out: &mut Line) {
+    while let Some(place) = text.bytes().position(|byte| !is_plain(byte)) {
+        let (plain, rest) = text.split_at(place);
+        out.put(plain.as_bytes());
+        let mut chars = rest.chars();
+        match chars.next().unwrap_or_default() {
             '"' => out.put(b"\\\""),
-            '\\' if chars.peek() == Some(&'x') => out.put(b"\\\\x5c"),
+            '\\' if chars.as_str().starts_with('x') => out.put(b"\\\\x5c"),
             '\\' => out.put(b"\\\\"),
-            _ if is_disturbing(char) => {
+            char if is_disturbing(char) => {
                 out.put(b"\\u");
                 let [high, low] = (char as u32 as u16).to_be_bytes();
                 digits(high, out);
                 digits(low, out);
             }
-            _ => out.put(char.encode_utf8(&mut [0; 4]).as_bytes()),
+            char => out.put(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
+        text = chars.as_str();
     }
+    out.put(text.as_bytes());
 }
 
 /// `\xHH`.

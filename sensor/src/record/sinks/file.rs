@@ -154,6 +154,7 @@ impl<F: Frame> LogFile<F> {
     fn begin(&mut self, at: Timestamp) {
         self.begun = Some(at);
         self.latest = at;
+        self.waiting.reserve(2 * PIECE);
         self.frame(|frame, out| frame.header(at, out));
     }
 

@@ -6,7 +6,7 @@ use super::line::Line;
 use crate::record::{ConnId, Uid};
 
 /// Connections whose identity is remembered.
-const REMEMBERED: usize = 4096;
+const REMEMBERED: usize = 8192;
 /// The longest columns: a name of 18 characters, addresses of IPv6, and ports of five digits, each with its name.
 const COLUMNS: usize = 176;
 

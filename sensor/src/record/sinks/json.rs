@@ -1,5 +1,6 @@
 //! Zeek's JSON: one flat object a line, keys with dots, unset values left out; and the same for the event stream.
 
+use crate::record::define::key;
 use crate::record::value::columns_of;
 use crate::record::{ConnId, Mapping, Name, Record, Show, Value};
 use crate::text::Text;
@@ -16,7 +17,7 @@ pub fn line(record: &Record, identity: Option<&Identity>, out: &mut Line) {
     record.visit(&mut object);
     match (record, identity) {
         (Record::Event(event), _) => event.fields.iter().for_each(|(name, value)| object.parameter(name, value)),
-        (_, Some(identity)) => object.raw("community_id", identity.community_id()),
+        (_, Some(identity)) => object.plain(key!("community_id"), identity.community_id()),
         _ => {}
     }
     object.end();
@@ -42,8 +43,7 @@ impl Show for Object<'_> {
     #[inline(always)]
     fn show(&mut self, name: &'static Name, value: Value<'_>) {
         if is_shown(&value) {
-            let (length, json) = name.json();
-            self.out.put_first(length, json);
+            self.name(name);
             self.value(&value);
             if is_cut(&value) {
                 self.say_cut(name.plain());
@@ -119,6 +119,17 @@ impl<'a> Object<'a> {
         self.out.put(b"[\"");
         escape::json(text.as_bytes(), self.out);
         self.out.put(b"\"]");
+    }
+
+    fn plain(&mut self, name: &'static Name, text: &[u8]) {
+        self.name(name);
+        self.out.put_quoted(text);
+    }
+
+    #[inline(always)]
+    fn name(&mut self, name: &'static Name) {
+        let (length, json) = name.json();
+        self.out.put_first(length, json);
     }
 
     fn key(&mut self, name: &str) {

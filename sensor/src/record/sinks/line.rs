@@ -39,9 +39,15 @@ impl Line {
     /// Appends a piece between quotes.
     #[inline(always)]
     pub fn put_quoted(&mut self, piece: &[u8]) {
-        self.push(b'"');
-        self.put(piece);
-        self.push(b'"');
+        let end = self.length + piece.len() + 2;
+        if end > self.bytes.len() {
+            self.grow(end);
+        }
+        if let [first, between @ .., last] = &mut self.bytes[self.length..end] {
+            (*first, *last) = (b'"', b'"');
+            between.copy_from_slice(piece);
+        }
+        self.length = end;
     }
 
     /// Appends one byte.
@@ -119,9 +125,11 @@ mod tests {
                 line.put(&piece);
                 line.put_first(number as usize % 6, &piece);
                 line.push(round);
+                line.put_quoted(&piece);
                 expected.extend_from_slice(&piece);
                 expected.extend_from_slice(&piece[..(number as usize % 6).min(4)]);
                 expected.push(round);
+                expected.extend([b"\"", &piece[..], b"\""].concat());
             }
             assert_eq!((line.as_bytes(), line.len()), (&expected[..], expected.len()));
         }
