@@ -74,7 +74,8 @@ impl Outbox {
             return;
         }
         let mut place = self.shared.spare.pop().unwrap_or_default();
-        *place = message;
+        // An assignment would move the message twice, once out of the way while what was there is dropped.
+        std::mem::swap(&mut *place, &mut message);
         while let Err(back) = self.shared.queue.push(place) {
             if self.when_full == WhenFull::Drop {
                 self.shared.lost.inc();

@@ -50,10 +50,14 @@ impl Policy {
     /// The manual's `edit_and_check_line`.
     pub(super) fn edit_and_check_line(&self, line: &[u8], light: Light) -> CheckInfo {
         let line = line.get(..NAME_BYTES).unwrap_or(line);
-        let mut edits = Edits::default();
-        edits.read(line);
+        let (mut edits, edited) = (Edits::default(), is_edited(line));
+        if edited {
+            edits.read(line);
+        }
+        // The first is the line as it is; where nothing was edited, the others are no different.
+        let readings = if edited { usize::MAX } else { 1 };
         let mut info = CheckInfo { expanded_line: Vec::new(), meant: line.to_vec(), hot_id: None, forbidden: false };
-        for variant in edits.variants(line) {
+        for variant in edits.variants(line).take(readings) {
             if !info.expanded_line.is_empty() {
                 info.expanded_line.push(b',');
             }
@@ -64,7 +68,7 @@ impl Policy {
             }
             info.forbidden |= forbidden;
         }
-        if is_edited(line) {
+        if edited {
             info.meant.clone_from(&edits.full);
         }
         info

@@ -26,8 +26,7 @@ pub fn line(record: &Record, identity: Option<&Identity>, out: &mut Line) {
 
 /// Appends the columns of a connection, each with its comma in front.
 pub fn connection(id: &ConnId, out: &mut Line) {
-    let (connection, start) = (&b""[..], out.len());
-    Object { out, start, connection }.show_connection(id);
+    Object::begin(out).show_connection(id);
 }
 
 /// A JSON object under construction at the end of a buffer. Each member brings the comma in front of it; the first one's becomes the brace.

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 pub fn count(number: u64, out: &mut Line) {
     match number {
         0..10 => out.push(b'0' + number as u8),
-        10..100 => out.put(&pair(number)),
+        10..100 => out.put_first(2, &pair(number)),
         _ => {
             let digits = decimal(number);
             out.put_first(digits.length, &digits.bytes);
@@ -53,7 +53,7 @@ fn seconds(whole: u64, nanos: u32, out: &mut Line) {
     count(whole, out);
     let micros = u64::from(nanos / 1000);
     let [[a, b], [c, d], [e, f]] = [pair(micros / 10_000), pair(micros / 100 % 100), pair(micros % 100)];
-    out.put(&[b'.', a, b, c, d, e, f]);
+    out.put_first(7, &[b'.', a, b, c, d, e, f]);
 }
 
 #[cfg(test)]
