@@ -38,9 +38,9 @@ impl<S: Source, H: Handler> Worker<S, H> {
             }
             let shard = &mut self.shard;
             let frames = self.source.drain(&mut |frames, gate| shard.on_frames(frames, gate));
-            self.tick();
-            if self.source.now().since(asked) >= ASK_LOSSES {
-                asked = self.source.now();
+            let now = self.tick();
+            if now.since(asked) >= ASK_LOSSES {
+                asked = now;
                 self.count_losses();
             }
             if frames > 0 {
@@ -62,9 +62,11 @@ impl<S: Source, H: Handler> Worker<S, H> {
         self.stats.counters.spun_nanos.set(u64::try_from(self.source.spun().as_nanos()).unwrap_or(u64::MAX));
     }
 
-    fn tick(&mut self) {
+    /// Asks the source for the time, once per batch.
+    fn tick(&mut self) -> Timestamp {
         let now = self.source.now();
         self.shard.tick(now, self.source.gate());
         self.stats.counters.clock_nanos.set(now.as_nanos());
+        now
     }
 }
