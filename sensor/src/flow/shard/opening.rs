@@ -63,8 +63,8 @@ impl<H: Handler> Shard<H> {
     #[inline]
     pub(super) fn find(&self, frame: &Frame<'_>, sought: Option<&Sought>) -> Option<Found> {
         let (plain, &Sought { hash, likely, watched }) = (frame.plain()?, sought?);
-        let there = self.may_be_there(watched);
-        let connection = if there { self.table.find_near(&plain.key(), hash, likely) } else { None };
+        let connection =
+            if self.may_be_there(watched) { self.table.find_near(&plain.key(), hash, likely) } else { None };
         Some(Found { connection, watched })
     }
 
@@ -78,7 +78,9 @@ impl<H: Handler> Shard<H> {
 
     /// What there is for a packet with this key.
     pub(super) fn look_up(&self, key: &FlowKey) -> Found {
-        Found { connection: self.table.find(key), watched: self.is_watched(key) }
+        let watched = self.is_watched(key);
+        let connection = if self.may_be_there(watched) { self.table.find(key) } else { None };
+        Found { connection, watched }
     }
 
     #[inline]
