@@ -68,6 +68,7 @@ impl Text {
     }
 
     /// The bytes as they were on the wire.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Bytes::Short { bytes, length, .. } => bytes.get(..usize::from(*length)).unwrap_or_default(),
@@ -76,6 +77,7 @@ impl Text {
     }
 
     /// Whether the wire had more than the bound allowed.
+    #[inline]
     pub fn is_truncated(&self) -> bool {
         let (Bytes::Short { truncated, .. } | Bytes::Long { truncated, .. }) = self.0;
         truncated
@@ -90,6 +92,7 @@ impl Text {
     }
 
     /// Whether nothing was there.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }

@@ -74,6 +74,7 @@ fn by<const N: usize>(bytes: &[u8]) -> Option<bool> {
     Some(bytes.as_chunks().0.iter().all(together) && together(last))
 }
 
+#[inline(always)]
 const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\'
 }
