@@ -217,6 +217,7 @@ impl Lines {
     }
 
     /// Bytes on the heap.
+    #[inline]
     pub fn held(&self) -> usize {
         if self.kept.spilled() { self.kept.capacity() } else { 0 }
     }
@@ -275,6 +276,7 @@ impl Lines {
     fn line<'b>(&mut self, text: &'b [u8], rest: &mut &'b [u8], form: &Form<'_>) -> Option<Found<'b>> {
         self.after_cr = rest.get(text.len()) == Some(&b'\r');
         advance(rest, text.len().saturating_add(1));
+        self.swallow(rest, form);
         self.seen = 0;
         if std::mem::take(&mut self.skips) {
             return None;

@@ -180,6 +180,7 @@ impl Login {
     }
 
     /// Bytes on the heap.
+    #[inline]
     pub fn held(&self) -> usize {
         self.pending.as_ref().map_or(0, |pending| size_of::<Pending>().saturating_add(pending.held()))
     }

@@ -187,6 +187,7 @@ impl Nvt {
     }
 
     /// Bytes on the heap that grow with what is said.
+    #[inline]
     pub fn held(&self) -> usize {
         self.orig
             .held()

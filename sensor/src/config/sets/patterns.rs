@@ -27,7 +27,7 @@ impl Patterns {
         Patterns::compile(sources, usize::MAX).unwrap_or_default()
     }
 
-    /// These, made to be tried on every line of a session: long ones are searched for literals first. To find out which takes its time.
+    /// These, made to be tried on every line of a session, which is searched for literals first. To find out which takes its time.
     #[must_use]
     pub fn for_every_line(self) -> Self {
         Patterns { required: Required::by(self.sources()), ..self }
@@ -132,6 +132,11 @@ mod tests {
             "=>",
             "loadmodule",
             "timeout",
+            "Last ",
+            "BAD password",
+            "Sorry,",
+            " refused",
+            "LIBRARY",
             "login",
             "Login:",
         ]);
@@ -146,13 +151,14 @@ mod tests {
     static SHIPPED: LazyLock<(Vec<Patterns>, Ends, Vec<Regex>)> = LazyLock::new(|| {
         let settings = Settings::default();
         let sets = settings.sets();
-        let lines = [&sets.output_trouble, &sets.input_trouble, &sets.login_success_msgs, &sets.login_timeouts];
+        let outcomes = [&sets.login_failure_msgs, &sets.login_success_msgs, &sets.login_timeouts];
+        let lines = [&sets.output_trouble, &sets.input_trouble, &sets.skip_authentication].into_iter().chain(outcomes);
         let prompts = [&sets.login_prompts, &sets.direct_login_prompts];
         let sources = prompts.into_iter().flat_map(Patterns::sources);
         let each =
             sources.map(|source| RegexBuilder::new(source).unicode(false).build().expect("it compiles")).collect();
         let ends = Ends::new(&prompts);
-        (lines.map(|set| set.clone().for_every_line()).to_vec(), ends, each)
+        (lines.map(|set| set.clone().for_every_line()).collect(), ends, each)
     });
 
     proptest! {

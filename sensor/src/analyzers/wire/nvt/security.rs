@@ -88,6 +88,7 @@ impl Security {
     }
 
     /// Bytes on the heap.
+    #[inline]
     pub fn held(&self) -> usize {
         self.orig.name.len().saturating_add(self.resp.name.len())
     }

@@ -161,6 +161,7 @@ impl Side {
     }
 
     /// Bytes on the heap.
+    #[inline]
     pub fn held(&self) -> usize {
         self.lines.held().saturating_add(self.suboption.get().map_or(0, |content| content.0.capacity()))
     }

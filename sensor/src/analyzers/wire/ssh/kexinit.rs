@@ -97,10 +97,15 @@ impl<'a> Algorithms<'a> {
     }
 }
 
-/// Both lists are gone through once.
+/// Most servers have what the client likes best. Otherwise each list is gone through once, however long it is.
 fn first_common<'a>(client: &'a [u8], server: &[u8]) -> &'a [u8] {
+    let mut wanted = names(client);
+    let Some(best) = wanted.next() else { return b"" };
+    if names(server).any(|name| name == best) {
+        return best;
+    }
     let known: BTreeSet<&[u8]> = names(server).collect();
-    names(client).find(|name| known.contains(name)).unwrap_or_default()
+    wanted.find(|name| known.contains(name)).unwrap_or_default()
 }
 
 /// The names of a list.
