@@ -131,7 +131,7 @@ fn ipv6(source: [u8; 16], destination: [u8; 16], protocol: IpNumber, length: usi
 
 fn tcp_segment(from: SocketAddr, to: SocketAddr, tcp: &Tcp, payload: &[u8]) -> Vec<u8> {
     let has = |name: &str| tcp.flags.iter().any(|flag| flag == name);
-    let mut header = TcpHeader::new(from.port(), to.port(), tcp.seq, 64_240);
+    let mut header = TcpHeader::new(from.port(), to.port(), tcp.seq, tcp.window);
     header.acknowledgment_number = tcp.ack;
     (header.syn, header.ack, header.fin) = (has("syn"), has("ack"), has("fin"));
     (header.rst, header.psh, header.urg) = (has("rst"), has("psh"), has("urg"));

@@ -8,6 +8,9 @@ use crate::talk::{Conversation, Fragments, Options, Side, Step, Talk};
 /// When every case begins: nanoseconds since 1970. Records are compared relative to it.
 pub const START: u64 = 1_700_000_000_000_000_000;
 
+/// What a host advertises.
+const WINDOW: u16 = 64_240;
+
 /// From one packet to the next.
 const PACE: Duration = Duration::from_millis(1);
 
@@ -46,6 +49,8 @@ pub struct Tcp {
     pub seq: u32,
     /// Acknowledgement number.
     pub ack: u32,
+    /// The window, as it is on the wire.
+    pub window: u16,
     /// Flags by name.
     pub flags: Vec<String>,
 }
@@ -197,7 +202,7 @@ impl<'a> Player<'a> {
             *next = end;
         }
         let ack = if has("ack") { peer.wrapping_add(options.ack as u32) } else { 0 };
-        Tcp { seq, ack, flags }
+        Tcp { seq, ack, window: options.window.unwrap_or(WINDOW), flags }
     }
 
     fn raw(&mut self, bytes: &[u8]) {

@@ -102,6 +102,8 @@ pub struct Options {
     pub seq: i64,
     /// Added to the acknowledgement number that comes next.
     pub ack: i64,
+    /// The window that is advertised, if not the ordinary one.
+    pub window: Option<u16>,
     /// Lengths of the pieces that the payload is cut into; the last one repeats.
     pub cut: Vec<usize>,
     /// Datagrams with every prefix of the payload come first.
@@ -267,10 +269,15 @@ fn options(line: &str) -> Result<(Options, &str), String> {
             ("syn" | "ack" | "fin" | "rst" | "psh" | "urg", "") => options.flags.push(word.into()),
             ("seq", offset) => options.seq = signed(offset)?,
             ("ack", offset) => options.ack = signed(offset)?,
+            ("window", size) => options.window = Some(size.parse().map_err(|_| format!("`{size}` is no window"))?),
             ("cut", lengths) => options.cut = numbers(lengths)?.iter().map(|n| *n as usize).collect(),
             ("prefixes", "") => options.prefixes = true,
             ("bad-checksum", "") => options.bad_checksum = true,
-            _ => return Err(format!("`{word}`? known here: TCP flags, seq=, ack=, cut=, prefixes, bad-checksum")),
+            _ => {
+                return Err(format!(
+                    "`{word}`? known here: TCP flags, seq=, ack=, window=, cut=, prefixes, bad-checksum"
+                ));
+            }
         }
     }
     Ok((options, rest.strip_prefix(' ').unwrap_or(rest)))

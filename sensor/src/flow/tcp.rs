@@ -300,10 +300,7 @@ impl Tcp {
             }
             return;
         };
-        let window = &mut self.side_mut(dir).window;
-        (window.scale, window.seq, window.ack) = (scale.min(14), segment.seq, segment.ack);
-        let window = &mut self.side_mut(dir.reverse()).window;
-        (window.seq, window.ack) = (segment.ack, segment.seq);
+        self.side_mut(dir).window.scale = scale.min(14);
     }
 
     fn count_storms(

@@ -96,9 +96,11 @@ impl Scale {
 #[derive(Debug, Default)]
 pub(super) struct Window {
     pub scale: u8,
+    /// Whether there was one, after the SYN.
+    known: bool,
     /// The numbers of the segment that advertised it.
-    pub seq: u32,
-    pub ack: u32,
+    seq: u32,
+    ack: u32,
     size: u32,
 }
 
@@ -106,6 +108,10 @@ impl Window {
     /// Takes a newer advertisement; `true` if it takes back room that was promised before.
     #[inline]
     pub fn moves_back(&mut self, seq: u32, ack: u32, size: u32) -> bool {
+        if !self.known {
+            (self.known, self.seq, self.ack, self.size) = (true, seq, ack, size);
+            return false;
+        }
         if delta(seq, self.seq) < 0 || delta(ack, self.ack) < 0 {
             return false;
         }
