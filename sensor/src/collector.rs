@@ -202,8 +202,9 @@ impl Collector {
         match &mut message.content {
             Content::Record(record) => {
                 self.write(message.at, record);
-                // A connection's own record comes when its time is over, which is looked at now and then.
-                if let (Some(delays), false) = (&mut self.delays, matches!(record, Record::Conn(_))) {
+                // What is said of a whole connection comes when its time is over, which is looked at now and then.
+                let of_a_packet = !matches!(record, Record::Conn(_) | Record::Login(_) | Record::Ssh(_));
+                if let (Some(delays), true) = (&mut self.delays, of_a_packet) {
                     delays.written(message.at);
                 }
             }
