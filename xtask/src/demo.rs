@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the sensor at work on a wire of its own, with sample conversations, from nothing to a closed ledger.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,8 @@ pub fn run(shell: &Shell) -> Result<()> {
     sensor.stop(shell)?;
     notices.show()?;
     println!("\nThe logs are in {}:", logs.strip_prefix(&here).unwrap_or(&logs).display());
-    Ok(cmd!(shell, "wc -l").args(list(&logs)?).quiet().run()?)
+    let _inside = shell.push_dir(&logs);
+    Ok(cmd!(shell, "wc -l").args(names_in(&logs)?).quiet().run()?)
 }
 
 /// Plays the samples, and shows notices while they are played.
@@ -78,10 +80,10 @@ fn play(here: &Path, wire: &Wire, notices: &mut Notices) -> Result<()> {
     }
 }
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    files.sort();
-    Ok(files)
+fn names_in(folder: &Path) -> Result<Vec<OsString>> {
+    let mut names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
 }
 
 /// The ends of the wire, each called so in its namespace.
