@@ -90,10 +90,10 @@ fn guessers() -> Vec<Guesser> {
         .collect()
 }
 
-/// All try at the same time.
+/// All try at the same time. Acknowledgments are not delayed: telnetd's prompts would wait for them, and hydra waits for 20 ms at most.
 fn guess(lab: &Lab, folder: &Path, guessers: &[Guesser]) {
     let hydra = |guesser: &Guesser| {
-        lab.ip(&format!("route replace {}/32 dev client0 src {}", guesser.server, guesser.source));
+        lab.ip(&format!("route replace {}/32 dev client0 src {} quickack 1", guesser.server, guesser.source));
         hydra(folder, guesser)
     };
     let hydras: Vec<Child> = guessers.iter().map(hydra).collect();
@@ -104,8 +104,9 @@ fn guess(lab: &Lab, folder: &Path, guessers: &[Guesser]) {
     }
 }
 
-/// hydra with a list of passwords. Over Telnet it loses count once the server has refused one, so that it gets each for itself; and a slow
-/// server makes it give up, so that the right one is tried until it has seen that it is. The same pair again is no other guess.
+/// hydra with a list of passwords. Over Telnet it loses count once the server has refused one, so that it gets each for itself; and where the
+/// server's prompt is late it looks at the wrong lines, so that the right one is tried until it has seen that it is. The same pair again is
+/// no other guess.
 fn hydra(folder: &Path, guesser: &Guesser) -> Child {
     // In it, hydra leaves what it would take up again.
     let working = tempfile::tempdir_in(folder).expect("a folder").keep();
@@ -114,10 +115,11 @@ fn hydra(folder: &Path, guesser: &Guesser) -> Child {
     std::fs::write(working.join("list"), passwords).expect("a list");
     let script = match guesser.service {
         "telnet" => {
-            "while read -r password; do for _ in 1 2 3; do
-                hydra -I -t 1 -l $1 -p $password $2 | tee told
-                [ $password != $3 ] || grep --quiet 'password: ' told && break
-            done; done <list"
+            "while read -r password; do
+                until hydra -I -t 1 -l $1 -p $password $2 | tee told
+                    [ $password != $3 ] || grep --quiet 'password: ' told
+                do :; done
+            done <list"
         }
         _ => "hydra -I -t 1 -l $1 -P list $2",
     };

@@ -36,7 +36,8 @@ HostKey /etc/key
 KbdInteractiveAuthentication no
 ";
 
-/// Terminals of its own, the user, and nobody who lets a wrong password wait.
+/// Terminals of its own, the user, and nobody who lets a wrong password wait. No line comes before telnetd's prompt: hydra would send the
+/// name at once, before login reads it.
 const PREPARE: &str = "
 mkdir -p /run/dev/pts /run/sshd /run/vsftpd/empty
 chmod 755 /run/sshd
@@ -50,6 +51,7 @@ for user in sshd alice; do userdel -f $user || true; done
 useradd -d /run/sshd -s /usr/sbin/nologin sshd
 useradd -m -s /bin/sh alice
 touch /home/alice/.hushlogin
+: > /etc/issue.net
 printf 'hosts: files\\npasswd: files\\ngroup: files\\nshadow: files\\n' > /etc/nsswitch.conf
 sed -i '/^LOGIN_RETRIES/d; /^FAIL_DELAY/d' /etc/login.defs
 printf 'LOGIN_RETRIES 3\\n' >> /etc/login.defs
