@@ -31,13 +31,13 @@
 //! ```
 //!
 //! A source shows frames a few at a time. Before the first of them is worked on, the shard hashes the keys of all, and asks for their
-//! lines of the index; four frames before its turn, it asks for a connection, and two before, for TCP's state. Memory then is no longer waited for, and nothing else changes:
-//! whether a frame is wanted, and whose it is, is found out when its turn has come.
+//! lines of the index; four frames before its turn, it asks for a connection, and two before, for TCP's state. Memory then is no longer
+//! waited for, and nothing else changes: whether a frame is wanted, and whose it is, is found out when its turn has come.
 //!
 //! Most packets are of the plainest kind, and three steps have a short way for those: the filter (it is not asked about a watched port
 //! of a connection that is not bypassed), [`packet`] (no surprises in the transport header), and TCP (a segment with the numbers that come
-//! next). The headers as far as the ports are read once for all of them ([`capture::plain`]). A short way only leaves out what cannot happen to such a packet; whatever is not plain goes the
-//! long way, and tests hold one to the other.
+//! next). The headers as far as the ports are read once for all of them ([`capture::plain`]). A short way only leaves out what cannot
+//! happen to such a packet; whatever is not plain goes the long way, and tests hold one to the other.
 //!
 //! Where policy terminates a connection, its worker asks the thread of [`respond`], through a bounded queue and without waiting, for RSTs to
 //! both ends; that thread alone sends anything, and only if that is switched on. It tells the collector what became of each request.

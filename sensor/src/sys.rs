@@ -32,14 +32,20 @@ pub fn prefetch<T>(value: &T) {
 /// The same of no more than the first `bytes` of it.
 #[inline]
 pub fn prefetch_front<T>(value: &T, bytes: usize) {
+    prefetch_memory(std::ptr::from_ref(value).cast(), bytes.min(size_of::<T>()));
+}
+
+/// The same of so many bytes of memory from `start` on.
+#[inline]
+pub fn prefetch_memory(start: *const u8, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
-    for line in 0..bytes.min(size_of::<T>()).div_ceil(64) {
-        let address = std::ptr::from_ref(value).cast::<i8>().wrapping_add(line * 64);
+    for line in 0..bytes.div_ceil(64) {
+        let address = start.cast::<i8>().wrapping_add(line * 64);
         // SAFETY: a prefetch is a hint: it reads nothing, and faults at no address.
         unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address) };
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (value, bytes);
+    let _ = (start, bytes);
 }
 
 /// Asks for large pages under memory that nothing was written to yet: a look into it then costs no walk through page tables of its own.

@@ -87,6 +87,20 @@ pub const TOGETHER: usize = 32;
 /// Who is shown frames: some at a time, in order, with the gate that decides about each of them when its turn has come.
 pub type OnFrames<'a> = dyn FnMut(&[Frame<'_>], &mut dyn Gate) + 'a;
 
+/// Puts frames together, in a place that is used again and again; what does not fit in is left out.
+#[inline(always)]
+pub fn together<'p, 'a>(
+    place: &'p mut [Frame<'a>; TOGETHER],
+    frames: impl Iterator<Item = Frame<'a>>,
+) -> &'p [Frame<'a>] {
+    let mut count = 0;
+    place.iter_mut().zip(frames).for_each(|(place, frame)| {
+        *place = frame;
+        count += 1;
+    });
+    place.get(..count).unwrap_or_default()
+}
+
 /// For whoever looks at one frame at a time, and only at those that are wanted.
 pub fn each(mut on_frame: impl FnMut(Frame<'_>, &mut dyn Gate)) -> impl FnMut(&[Frame<'_>], &mut dyn Gate) {
     move |frames, gate| {

@@ -293,14 +293,10 @@ impl Tcp {
             self.weird(subject, shared, name);
         }
         // RFC 7323: the shift is at most 14; without the option on both sides there is none.
-        let Some(scale) = segment.window_scale else {
-            self.side_mut(dir).window.scale = 0;
-            if segment.flags().ack {
-                self.side_mut(dir.reverse()).window.scale = 0;
-            }
-            return;
-        };
-        self.side_mut(dir).window.scale = scale.min(14);
+        self.side_mut(dir).window.scale = segment.window_scale.unwrap_or(0).min(14);
+        if segment.window_scale.is_none() && segment.flags().ack {
+            self.side_mut(dir.reverse()).window.scale = 0;
+        }
     }
 
     fn count_storms(

@@ -1,6 +1,6 @@
 //! The `record!` macro: one definition gives the struct, its columns and their order.
 
-use super::value::columns_of;
+use super::value::show_columns;
 use super::{ConnId, Value};
 
 /// A [`Name`], put together when the program is compiled.
@@ -58,7 +58,7 @@ pub trait Show {
 
     /// The five columns of a connection, for whom they are nothing but five.
     fn show_connection(&mut self, id: &ConnId) {
-        columns_of(id).into_iter().for_each(|(name, value)| self.show(name, value));
+        show_columns(id, self);
     }
 }
 

@@ -128,16 +128,17 @@ impl Field for ConnId {
     }
 }
 
-/// The five columns of a connection.
-pub(in crate::record) fn columns_of(id: &ConnId) -> [(&'static Name, Value<'static>); 5] {
+/// Shows the five columns of a connection; in a loop, so that what shows them is there once.
+pub(in crate::record) fn show_columns(id: &ConnId, to: &mut (impl Show + ?Sized)) {
     let key = &id.key;
-    [
+    let columns = [
         (key!("uid"), Value::Uid(id.uid)),
         (key!("id.orig_h"), Value::Addr(key.orig_h)),
         (key!("id.orig_p"), Value::Port(key.orig_p)),
         (key!("id.resp_h"), Value::Addr(key.resp_h)),
         (key!("id.resp_p"), Value::Port(key.resp_p)),
-    ]
+    ];
+    columns.into_iter().for_each(|(name, value)| to.show(name, value));
 }
 
 impl Log for EventRecord {

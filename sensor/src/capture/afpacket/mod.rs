@@ -14,13 +14,11 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use self::ring::Ring;
 use super::filter::{FilterCounters, ShardFilter};
 use super::plan::Plan;
 use super::watch::Watch;
-use super::{Frame, Gate, Link, Losses, OnFrames, Source, TOGETHER, Wait};
+use super::{Frame, Gate, Link, Losses, OnFrames, Source, TOGETHER, Wait, together};
 use crate::config::CaptureSettings;
 use crate::error::{Error, Result};
 use crate::nic::Interface;
@@ -171,7 +169,7 @@ impl Source for AfPacket {
         ring.show(self.batch, |packets| {
             let wanted = packets.iter().filter(|packet| !(*ignore_outgoing && packet.outgoing));
             let frames = wanted.map(|packet| Frame::new(packet.at, *link, packet.bytes, packet.wire_len));
-            on_frames(&frames.collect::<SmallVec<[_; TOGETHER]>>(), filter);
+            on_frames(together(&mut [Frame::EMPTY; TOGETHER], frames), filter);
         })
     }
 

@@ -11,12 +11,13 @@ use portreeve_ebpf::Metadata;
 use xsk_rs::config::{BindFlags, FrameSize, Interface as DeviceName, LibxdpFlags, QueueSize, SocketConfig, UmemConfig};
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue, Umem};
 
+use crate::sys;
+
 /// Room that frames leave in front of what XDP keeps free: the metadata then begin a cache line, and the first headers lie in it too.
 pub(super) const HEADROOM: u32 = Metadata::SIZE as u32;
 /// How much of a frame is asked for before it is worked off: headers and a short message. What is longer is read from its beginning to its
 /// end, which a processor foresees.
 const BEGINNING: usize = 256;
-const CACHE_LINE: usize = 64;
 
 /// Size of the transmit and completion rings: nothing is sent.
 const UNUSED_RING: u32 = 64;
@@ -207,17 +208,8 @@ fn cause(error: &dyn Error) -> io::Error {
 /// Asks for the metadata and the beginning of a frame before the batch is worked off: each line is a cache miss, as another processor
 /// has written it.
 fn prefetch(frame: &[u8]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let first = frame.as_ptr().wrapping_sub(Metadata::SIZE);
-        for ahead in (0..frame.len().min(BEGINNING) + Metadata::SIZE).step_by(CACHE_LINE) {
-            // SAFETY: a prefetch reads nothing that the program can see, and faults on no address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(ahead).cast()) };
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = frame;
+    let start = frame.as_ptr().wrapping_sub(Metadata::SIZE);
+    sys::prefetch_memory(start, Metadata::SIZE + frame.len().min(BEGINNING));
 }
 
 /// Who has each frame, checked in debug builds: a frame taken twice or given back twice is memory that two sides write.

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
 use xsk_rs::FrameDesc;
 use xsk_rs::socket::Fd;
 
 use super::home::{Home, Queues, Refill};
 use crate::capture::clock::Clock;
-use crate::capture::{Frame, Link, TOGETHER};
+use crate::capture::{Frame, Link, TOGETHER, together};
 
 /// How much later than the kernel program saw it a frame may appear in a ring, in nanoseconds: the driver hands over what it has
 /// received in one go, at the end of its poll.
@@ -113,13 +112,14 @@ impl Socket {
     pub(super) fn show(&mut self, until: u64, clock: &Clock, mut on_frames: impl FnMut(&[Frame<'_>])) -> usize {
         let waiting = self.taken.get(self.next..).unwrap_or_default();
         let count = waiting.iter().take_while(|taken| taken.seen_at <= until).count();
-        for together in waiting.get(..count).unwrap_or_default().chunks(TOGETHER) {
-            let frames = together.iter().map(|taken| {
+        let mut place = [Frame::EMPTY; TOGETHER];
+        for some in waiting.get(..count).unwrap_or_default().chunks(TOGETHER) {
+            let frames = some.iter().map(|taken| {
                 let bytes = self.home.bytes(&taken.desc);
                 Frame::new(clock.wall(taken.seen_at), Link::Ethernet, bytes, bytes.len()).steered(taken.hash)
             });
-            on_frames(&frames.collect::<SmallVec<[_; TOGETHER]>>());
-            self.held.extend(together.iter().map(|taken| taken.desc));
+            on_frames(together(&mut place, frames));
+            self.held.extend(some.iter().map(|taken| taken.desc));
         }
         self.next = self.next.saturating_add(count);
         self.refill();

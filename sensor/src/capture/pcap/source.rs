@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::chunk::Chunk;
 use super::dispatch::{Fed, Feed};
 use crate::capture::filter::{FilterCounters, ShardFilter};
-use crate::capture::{Frame, Gate, Losses, OnFrames, Source, TOGETHER, Wait};
+use crate::capture::{Frame, Gate, Losses, OnFrames, Source, TOGETHER, Wait, together};
 use crate::time::Timestamp;
 
 /// The frames of capture files, for one worker.
@@ -86,8 +86,7 @@ impl Source for FileSource {
         let count = packets.iter().take_while(|packet| packet.step == self.step).count();
         let mut frames = [Frame::EMPTY; TOGETHER];
         for packets in packets.get(..count).unwrap_or_default().chunks(TOGETHER) {
-            frames.iter_mut().zip(packets).for_each(|(frame, packet)| *frame = self.chunk.frame(packet));
-            on_frames(frames.get(..packets.len()).unwrap_or_default(), &mut self.filter);
+            on_frames(together(&mut frames, packets.iter().map(|packet| self.chunk.frame(packet))), &mut self.filter);
         }
         self.next = self.next.saturating_add(count);
         self.step = self.step.saturating_add(1);

@@ -108,18 +108,15 @@ impl Window {
     /// Takes a newer advertisement; `true` if it takes back room that was promised before.
     #[inline]
     pub fn moves_back(&mut self, seq: u32, ack: u32, size: u32) -> bool {
-        if !self.known {
-            (self.known, self.seq, self.ack, self.size) = (true, seq, ack, size);
+        if self.known && (delta(seq, self.seq) < 0 || delta(ack, self.ack) < 0) {
             return false;
         }
-        if delta(seq, self.seq) < 0 || delta(ack, self.ack) < 0 {
-            return false;
-        }
+        let promised = std::mem::replace(&mut self.known, true);
         let (old, new) = (self.ack.wrapping_add(self.size), ack.wrapping_add(size));
         let back = delta(new, old).saturating_neg();
         (self.seq, self.ack, self.size) = (seq, ack, size);
         // A unit of the scale is lost to rounding.
-        back > 0 && back >= 1 << self.scale
+        promised && back > 0 && back >= 1 << self.scale
     }
 }
 

@@ -1,7 +1,7 @@
 //! Zeek's JSON: one flat object a line, keys with dots, unset values left out; and the same for the event stream.
 
 use crate::record::define::key;
-use crate::record::value::columns_of;
+use crate::record::value::show_columns;
 use crate::record::{ConnId, Mapping, Name, Record, Show, Value};
 use crate::text::Text;
 
@@ -52,7 +52,7 @@ impl Show for Object<'_> {
 
     fn show_connection(&mut self, id: &ConnId) {
         if self.connection.is_empty() {
-            columns_of(id).into_iter().for_each(|(name, value)| self.show(name, value));
+            show_columns(id, self);
         } else {
             self.out.put(self.connection);
         }
