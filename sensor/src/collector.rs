@@ -6,6 +6,8 @@ mod merge;
 mod services;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -59,7 +61,7 @@ pub struct Collector {
     services: LearnedServices,
     detectors: Vec<Box<dyn Detector>>,
     health: Health,
-    /// Live only: packet time is no other time then.
+    /// Live, if they are measured: packet time is no other time then.
     delays: Option<Delays>,
     raised: Vec<Record>,
     sinks: Sinks,
@@ -122,7 +124,7 @@ impl Collector {
                 Box::new(Scans::new(settings, sets)),
             ],
             health: Health::new(settings),
-            delays: (order == Order::Arrival).then(Delays::new),
+            delays: None,
             raised: Vec::new(),
             sinks: Sinks::open(output, existing)?,
             traces: Traces::new(&settings.record)?,
@@ -135,6 +137,11 @@ impl Collector {
     pub fn listen_to(&mut self, inbox: Inbox) {
         self.inboxes.push(inbox);
         self.merge.add_feed();
+    }
+
+    /// Measures how long records take, until the run is stopped.
+    pub fn measure_delays(&mut self, stop: Arc<AtomicBool>) {
+        self.delays = Some(Delays::new(stop));
     }
 
     /// Shows all facts to this detector.
@@ -290,8 +297,6 @@ fn settled(inbox: &Inbox) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::config::OutputSettings;
     use crate::outbox::{WhenFull, outbox};

@@ -84,6 +84,9 @@ where
     let (since, cpu_before) = (Instant::now(), sys::cpu_time());
     let ports = PortTable::new(settings)?;
     let mut collector = Collector::new(settings, manner.order)?;
+    if manner.order == Order::Arrival {
+        collector.measure_delays(Arc::clone(stop));
+    }
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     let of = sources.len() as u32;

@@ -51,12 +51,22 @@ pub fn prefetch_memory(start: *const u8, bytes: usize) {
 /// Asks for large pages under memory that nothing was written to yet: a look into it then costs no walk through page tables of its own.
 /// A kernel that has none goes on with small ones.
 pub fn prefer_huge_pages<T>(memory: &mut [MaybeUninit<T>]) {
+    advise(memory, libc::MADV_HUGEPAGE);
+}
+
+/// Asks for small pages under memory of which little is used, here and there: a large one takes milliseconds at its first use, and holds
+/// what nobody needs.
+pub fn prefer_small_pages<T>(memory: &mut [T]) {
+    advise(memory, libc::MADV_NOHUGEPAGE);
+}
+
+fn advise<T>(memory: &mut [T], advice: libc::c_int) {
     const PAGE: usize = 4096;
     let bytes = memory.as_mut_ptr_range();
     let (start, end) = (bytes.start.addr().next_multiple_of(PAGE), bytes.end.addr() / PAGE * PAGE);
     if start < end {
         // SAFETY: the pages lie within the slice, and the advice changes neither their contents nor their protection.
-        unsafe { libc::madvise(bytes.start.with_addr(start).cast(), end - start, libc::MADV_HUGEPAGE) };
+        unsafe { libc::madvise(bytes.start.with_addr(start).cast(), end - start, advice) };
     }
 }
 

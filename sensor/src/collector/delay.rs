@@ -1,5 +1,7 @@
 //! How long it takes, in a live run, from a packet until what it gave is written.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -13,10 +15,11 @@ const EVERY: u32 = 16;
 const LONGEST: Duration = Duration::from_secs(60);
 const DIGITS: u8 = 2;
 
-/// The delays of records.
+/// The delays of records, until the run is stopped: then everything that was held back is written at once, and no packet waits for it.
 pub struct Delays {
     histogram: Histogram<u64>,
     records: u32,
+    stop: Arc<AtomicBool>,
 }
 
 /// What delays there were; a percentile is given within a hundredth.
@@ -38,14 +41,14 @@ pub struct Delay {
 
 impl Delays {
     /// None measured yet.
-    pub fn new() -> Self {
+    pub fn new(stop: Arc<AtomicBool>) -> Self {
         let histogram = Histogram::new_with_max(micros(LONGEST), DIGITS);
-        Delays { histogram: histogram.unwrap_or_else(|_| unreachable!("constant bounds")), records: 0 }
+        Delays { histogram: histogram.unwrap_or_else(|_| unreachable!("constant bounds")), records: 0, stop }
     }
 
     /// A record has been written that a packet of this time gave.
     pub fn written(&mut self, at: Timestamp) {
-        if self.records.is_multiple_of(EVERY) {
+        if self.records.is_multiple_of(EVERY) && !self.stop.load(Ordering::Relaxed) {
             self.note(Timestamp::from_nanos(realtime_nanos()).since(at));
         }
         self.records = self.records.wrapping_add(1);
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn delays_are_told_by_how_many_took_no_longer() {
-        let mut delays = Delays::new();
+        let mut delays = Delays::new(Arc::default());
         assert_eq!(delays.told(), None);
         (1..=100).for_each(|micros| delays.note(Duration::from_micros(micros)));
         let told = delays.told().expect("they were noted");
@@ -90,8 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn one_record_in_sixteen_is_measured_and_the_first_is() {
-        let mut delays = Delays::new();
+    fn one_record_in_sixteen_is_measured_and_the_first_is_until_the_run_is_stopped() {
+        let stop = Arc::<AtomicBool>::default();
+        let mut delays = Delays::new(Arc::clone(&stop));
+        (0..=EVERY).for_each(|_| delays.written(Timestamp::ZERO));
+        stop.store(true, Ordering::Relaxed);
         (0..=EVERY).for_each(|_| delays.written(Timestamp::ZERO));
         assert_eq!(delays.told().map(|told| told.records), Some(2));
     }

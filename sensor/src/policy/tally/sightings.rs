@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::sys;
 use crate::time::Timestamp;
 
 /// Places that a subject may have.
@@ -16,8 +17,7 @@ pub(super) const PLACE_BYTES: usize = size_of::<Place>();
 
 #[derive(Debug)]
 pub(super) struct Sightings {
-    places: Vec<Place>,
-    most: usize,
+    places: Box<[Place]>,
     forgotten: u64,
 }
 
@@ -39,13 +39,12 @@ pub(super) enum Sighting {
 
 impl Sightings {
     pub fn new(most: usize) -> Self {
-        Sightings { places: Vec::new(), most: most.next_multiple_of(WAYS).max(WAYS), forgotten: 0 }
+        let mut places = vec![[0; 3]; most.next_multiple_of(WAYS).max(WAYS)].into_boxed_slice();
+        sys::prefer_small_pages(&mut places);
+        Sightings { places, forgotten: 0 }
     }
 
     pub fn see(&mut self, at: Timestamp, window: Duration, subject: u64, thing: u64) -> Sighting {
-        if self.places.is_empty() {
-            self.places = vec![[0; 3]; self.most];
-        }
         let age = |place: &Place| at.since(Timestamp::from_nanos(place[2]));
         let new = [subject, thing, at.as_nanos()];
         let places = places(&mut self.places, subject);
@@ -85,7 +84,7 @@ impl Sightings {
 
     #[cfg(test)]
     pub fn held(&self) -> usize {
-        self.places.capacity() * PLACE_BYTES
+        self.places.len() * PLACE_BYTES
     }
 }
 
