@@ -1,8 +1,7 @@
 //! `pattern` and `set[string]` used as patterns: regular expressions over bytes, compiled when the settings are loaded.
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
 use regex_automata::util::syntax;
-use regex_automata::{Input, MatchKind, meta};
+use regex_automata::{Input, MatchKind, PatternSet, meta};
 use serde::Deserialize;
 
 use super::required::Required;
@@ -16,7 +15,9 @@ const SIZE_LIMIT: usize = 16 << 20;
 #[derive(Clone, Default, Debug, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Patterns {
-    set: RegexSet,
+    sources: Vec<String>,
+    /// All in one; none of none.
+    any: Option<meta::Regex>,
     /// What is looked for first, in sets that are tried on every line.
     required: Required,
 }
@@ -24,7 +25,7 @@ pub struct Patterns {
 impl Patterns {
     /// These, each of which has been compiled within its set, all in one.
     pub fn union(sources: &[String]) -> Self {
-        Patterns::compile(sources, usize::MAX).unwrap_or_default()
+        Patterns::compile(sources.to_vec(), None).unwrap_or_default()
     }
 
     /// These, made to be tried on every line of a session, which is searched for literals first. To find out which takes its time.
@@ -35,27 +36,30 @@ impl Patterns {
 
     /// Whether any of them is found in `text`.
     pub fn is_match(&self, text: &[u8]) -> bool {
-        !self.set.is_empty() && self.required.may_be_in(text) && self.set.is_match(text)
+        self.any.as_ref().is_some_and(|any| self.required.may_be_in(text) && any.is_match(text))
     }
 
     /// The place, in the list, of the first one that is found in `text`.
     pub fn first_match(&self, text: &[u8]) -> Option<usize> {
-        if self.set.is_empty() { None } else { self.set.matches(text).iter().next() }
+        self.first_match_of(text, |_| true)
     }
 
-    /// The places, in the list, of all that are found in `text`.
-    pub fn matches(&self, text: &[u8]) -> impl Iterator<Item = usize> {
-        self.set.matches(text).into_iter()
+    /// The place of the first one that is found in `text` and whose place is one of those that are asked for.
+    pub fn first_match_of(&self, text: &[u8], is_asked_for: impl Fn(usize) -> bool) -> Option<usize> {
+        let any = self.any.as_ref()?;
+        let mut found = PatternSet::new(any.pattern_len());
+        any.which_overlapping_matches(&Input::new(text), &mut found);
+        found.iter().map(|pattern| pattern.as_usize()).find(|&place| is_asked_for(place))
     }
 
     /// The patterns as they were written.
     pub fn sources(&self) -> &[String] {
-        self.set.patterns()
+        &self.sources
     }
 
-    fn compile(sources: &[String], size: usize) -> Result<Self, regex::Error> {
-        let set = RegexSetBuilder::new(sources).unicode(false).size_limit(size).build()?;
-        Ok(Patterns { set, required: Required::default() })
+    fn compile(sources: Vec<String>, size: Option<usize>) -> Result<Self, String> {
+        let any = if sources.is_empty() { None } else { Some(compile(&sources, size)?) };
+        Ok(Patterns { sources, any, required: Required::default() })
     }
 }
 
@@ -63,7 +67,7 @@ impl TryFrom<Vec<String>> for Patterns {
     type Error = String;
 
     fn try_from(sources: Vec<String>) -> Result<Self, String> {
-        Patterns::compile(&sources, SIZE_LIMIT).map_err(|why| why.to_string())
+        Patterns::compile(sources, Some(SIZE_LIMIT))
     }
 }
 
@@ -78,14 +82,26 @@ impl Ends {
         if sources.is_empty() {
             return Ends::default();
         }
-        let form = meta::Config::new().match_kind(MatchKind::All).utf8_empty(false).nfa_size_limit(None);
-        Ends(meta::Builder::new().configure(form).syntax(bytes()).build_many(&sources).ok())
+        Ends(compile(&sources, None).ok())
     }
 
     /// Where the one that ends first in `text` ends: the manual's "match anywhere".
     pub fn first_end(&self, text: &[u8]) -> Option<usize> {
         self.0.as_ref()?.search_half(&Input::new(text).earliest(true)).map(|end| end.offset())
     }
+}
+
+/// All of these in one automaton, which is built as far as texts lead into it: to build it whole, and to find literals that nearly every
+/// text is without, took most of the time that the sensor needs to start.
+fn compile(sources: &[impl AsRef<str>], size: Option<usize>) -> Result<meta::Regex, String> {
+    let form = meta::Config::new().match_kind(MatchKind::All).utf8_empty(false).nfa_size_limit(size);
+    let form = form.auto_prefilter(false).dfa(false).onepass(false);
+    let built = meta::Builder::new().configure(form).syntax(bytes()).build_many(sources);
+    built.map_err(|why| match (why.syntax_error(), why.size_limit()) {
+        (Some(error), _) => error.to_string(),
+        (None, Some(most)) => format!("compiled, the patterns take more than {most} bytes"),
+        (None, None) => why.to_string(),
+    })
 }
 
 /// How a pattern is read: in bytes.
@@ -100,7 +116,6 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::select;
-    use regex::bytes::{Regex, RegexBuilder};
 
     use super::*;
     use crate::config::Settings;
@@ -113,7 +128,9 @@ mod tests {
         assert_eq!(patterns.first_match(b"x \xff\xff"), Some(1));
         assert!(!patterns.is_match(b"a login:"));
         assert!(!Patterns::default().is_match(b""));
-        assert!(Patterns::try_from(vec!["(".to_owned()]).is_err());
+        let refused = |pattern: &str| Patterns::try_from(vec![pattern.to_owned()]).expect_err("it is refused");
+        assert!(refused("(").contains("unclosed group"), "{}", refused("("));
+        assert!(refused("(?:a{1000}){1000}").contains("take more than"), "{}", refused("(?:a{1000}){1000}"));
         assert_eq!(Ends::new(&[&patterns]).first_end(b"login: \xff\xff"), Some(6));
         assert_eq!(Ends::new(&[&patterns]).first_end(b"a login: \xff"), Some(10));
         assert_eq!(Ends::default().first_end(b""), None);
@@ -148,27 +165,30 @@ mod tests {
         vec(piece, 0..8).prop_map(|pieces| pieces.concat())
     }
 
-    static SHIPPED: LazyLock<(Vec<Patterns>, Ends, Vec<Regex>)> = LazyLock::new(|| {
+    static SHIPPED: LazyLock<(Vec<Patterns>, Ends, Vec<meta::Regex>)> = LazyLock::new(|| {
         let settings = Settings::default();
         let sets = settings.sets();
         let outcomes = [&sets.login_failure_msgs, &sets.login_success_msgs, &sets.login_timeouts];
         let lines = [&sets.output_trouble, &sets.input_trouble, &sets.skip_authentication].into_iter().chain(outcomes);
         let prompts = [&sets.login_prompts, &sets.direct_login_prompts];
         let sources = prompts.into_iter().flat_map(Patterns::sources);
-        let each =
-            sources.map(|source| RegexBuilder::new(source).unicode(false).build().expect("it compiles")).collect();
+        let each = sources.map(|source| compile(&[source], None).expect("it compiles")).collect();
         let ends = Ends::new(&prompts);
         (lines.map(|set| set.clone().for_every_line()).collect(), ends, each)
     });
+
+    fn earliest(one: &meta::Regex, text: &[u8]) -> Option<usize> {
+        one.search_half(&Input::new(text).earliest(true)).map(|end| end.offset())
+    }
 
     proptest! {
         #[test]
         fn a_set_says_what_its_patterns_say(text in texts()) {
             let (sets, ends, each) = &*SHIPPED;
             for one in sets {
-                prop_assert_eq!(one.is_match(&text), one.set.is_match(&text));
+                prop_assert_eq!(one.is_match(&text), one.any.as_ref().is_some_and(|any| any.is_match(&text)));
             }
-            prop_assert_eq!(ends.first_end(&text), each.iter().filter_map(|one| one.shortest_match(&text)).min());
+            prop_assert_eq!(ends.first_end(&text), each.iter().filter_map(|one| earliest(one, &text)).min());
         }
     }
 }

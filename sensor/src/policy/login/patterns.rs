@@ -59,6 +59,6 @@ impl LinePatterns {
 
     /// The first of this kind in a line, by its place among all.
     pub fn first(&self, line: &[u8], kind: Kind) -> Option<usize> {
-        self.patterns.matches(line).find(|&place| self.kinds.get(place) == Some(&kind))
+        self.patterns.first_match_of(line, |place| self.kinds.get(place) == Some(&kind))
     }
 }
