@@ -38,7 +38,7 @@ enum Command {
     Bless(bless::Args),
     /// Fuzz a parser
     Fuzz(fuzz::Args),
-    /// Build the sensor by profile: slower to build, faster by a tenth; into target/pgo/release/portreeve
+    /// Build the sensor by profile, slowly, for a seventh fewer instructions a packet; into target/pgo/release/portreeve
     Pgo,
     /// Measure: drop rates on every rung of the ladder, and others
     Bench(bench::Args),
