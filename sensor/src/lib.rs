@@ -81,7 +81,7 @@
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.
 //! 5. Each outside library has one door: aya and aya-log [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`],
-//!    regex and what it is made of [`config::sets`]; and the formats of the logs have one, [`record::sinks`].
+//!    regex-automata and regex-syntax [`config::sets`]; and the formats of the logs have one, [`record::sinks`].
 //! 6. A panic in an analyzer costs one connection: it is caught, counted, and the worker lives.
 //! 7. Start: sockets and their map first, the kernel program last. Stop: detach first, drain, close the connections with their
 //!    reason, close the sockets last ([`engine`]).

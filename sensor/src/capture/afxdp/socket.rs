@@ -112,13 +112,12 @@ impl Socket {
     pub(super) fn show(&mut self, until: u64, clock: &Clock, mut on_frames: impl FnMut(&[Frame<'_>])) -> usize {
         let waiting = self.taken.get(self.next..).unwrap_or_default();
         let count = waiting.iter().take_while(|taken| taken.seen_at <= until).count();
-        let mut place = [Frame::EMPTY; TOGETHER];
         for some in waiting.get(..count).unwrap_or_default().chunks(TOGETHER) {
             let frames = some.iter().map(|taken| {
                 let bytes = self.home.bytes(&taken.desc);
                 Frame::new(clock.wall(taken.seen_at), Link::Ethernet, bytes, bytes.len()).steered(taken.hash)
             });
-            on_frames(together(&mut place, frames));
+            on_frames(together(&mut [Frame::EMPTY; TOGETHER], frames));
             self.held.extend(some.iter().map(|taken| taken.desc));
         }
         self.next = self.next.saturating_add(count);

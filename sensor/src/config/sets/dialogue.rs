@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use super::{Ends, Patterns, PolicySets};
+use super::{Patterns, PolicySets};
 
 /// What a line of a login dialogue may be. Once somebody was let in, only the client's lines and what may be a
 /// prompt for a password are asked about.
@@ -10,7 +10,7 @@ use super::{Ends, Patterns, PolicySets};
 pub struct DialogueSets {
     /// All that decides about a user, prompts among it: most lines have none of it.
     telling: Patterns,
-    prompts: Ends,
+    prompts: Patterns,
     direct_prompts: Patterns,
     headings: Patterns,
     failures: Patterns,
@@ -38,7 +38,7 @@ impl DialogueSets {
         ];
         DialogueSets {
             telling: Patterns::union(&telling.map(Patterns::sources).concat()),
-            prompts: Ends::new(&[&sets.login_prompts, &sets.direct_login_prompts]),
+            prompts: Patterns::union(&[sets.login_prompts.sources(), sets.direct_login_prompts.sources()].concat()),
             direct_prompts: sets.direct_login_prompts.clone(),
             headings: sets.login_headings.clone(),
             failures: sets.login_failure_msgs.clone(),

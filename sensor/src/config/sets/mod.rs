@@ -17,7 +17,7 @@ pub use changes::{effective, policy_text};
 pub use dialogue::{Compiled, DialogueSets};
 pub use members::{Ids, Net, NetRows, NetSet, NetTable, PortSet, Table};
 pub use name::Name;
-pub use patterns::{Ends, Patterns};
+pub use patterns::Patterns;
 pub use thresholds::Thresholds;
 
 use super::ports::PortSpec;

@@ -1,5 +1,7 @@
 //! `pattern` and `set[string]` used as patterns: regular expressions over bytes, compiled when the settings are loaded.
 
+use std::sync::Arc;
+
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet, meta};
 use serde::Deserialize;
@@ -15,7 +17,7 @@ const SIZE_LIMIT: usize = 16 << 20;
 #[derive(Clone, Default, Debug, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Patterns {
-    sources: Vec<String>,
+    sources: Arc<[String]>,
     /// All in one; none of none.
     any: Option<meta::Regex>,
     /// What is looked for first, in sets that are tried on every line.
@@ -25,7 +27,7 @@ pub struct Patterns {
 impl Patterns {
     /// These, each of which has been compiled within its set, all in one.
     pub fn union(sources: &[String]) -> Self {
-        Patterns::compile(sources.to_vec(), None).unwrap_or_default()
+        Patterns::compile(sources.into(), None).unwrap_or_default()
     }
 
     /// These, made to be tried on every line of a session, which is searched for literals first. To find out which takes its time.
@@ -52,14 +54,31 @@ impl Patterns {
         found.iter().map(|pattern| pattern.as_usize()).find(|&place| is_asked_for(place))
     }
 
+    /// Where the one that ends first in `text` ends: the manual's "match anywhere".
+    pub fn first_end(&self, text: &[u8]) -> Option<usize> {
+        self.any.as_ref()?.search_half(&Input::new(text).earliest(true)).map(|end| end.offset())
+    }
+
     /// The patterns as they were written.
     pub fn sources(&self) -> &[String] {
         &self.sources
     }
 
-    fn compile(sources: Vec<String>, size: Option<usize>) -> Result<Self, String> {
-        let any = if sources.is_empty() { None } else { Some(compile(&sources, size)?) };
-        Ok(Patterns { sources, any, required: Required::default() })
+    /// All in one automaton, which is built as far as texts lead into it: to build it whole, and to find literals that nearly every text is
+    /// without, took most of the time that the sensor needs to start.
+    fn compile(sources: Arc<[String]>, size: Option<usize>) -> Result<Self, String> {
+        if sources.is_empty() {
+            return Ok(Patterns::default());
+        }
+        let form = meta::Config::new().match_kind(MatchKind::All).utf8_empty(false).nfa_size_limit(size);
+        let form = form.auto_prefilter(false).dfa(false).onepass(false);
+        let built = meta::Builder::new().configure(form).syntax(bytes()).build_many(&sources);
+        let any = built.map_err(|why| match (why.syntax_error(), why.size_limit()) {
+            (Some(error), _) => error.to_string(),
+            (None, Some(most)) => format!("compiled, the patterns take more than {most} bytes"),
+            (None, None) => why.to_string(),
+        })?;
+        Ok(Patterns { sources, any: Some(any), required: Required::default() })
     }
 }
 
@@ -67,41 +86,8 @@ impl TryFrom<Vec<String>> for Patterns {
     type Error = String;
 
     fn try_from(sources: Vec<String>) -> Result<Self, String> {
-        Patterns::compile(sources, Some(SIZE_LIMIT))
+        Patterns::compile(sources.into(), Some(SIZE_LIMIT))
     }
-}
-
-/// Patterns of which it is asked where they end, all in one automaton.
-#[derive(Clone, Default, Debug)]
-pub struct Ends(Option<meta::Regex>);
-
-impl Ends {
-    /// All these patterns. They have been compiled once, so none is refused here.
-    pub fn new(patterns: &[&Patterns]) -> Self {
-        let sources: Vec<&String> = patterns.iter().flat_map(|patterns| patterns.sources()).collect();
-        if sources.is_empty() {
-            return Ends::default();
-        }
-        Ends(compile(&sources, None).ok())
-    }
-
-    /// Where the one that ends first in `text` ends: the manual's "match anywhere".
-    pub fn first_end(&self, text: &[u8]) -> Option<usize> {
-        self.0.as_ref()?.search_half(&Input::new(text).earliest(true)).map(|end| end.offset())
-    }
-}
-
-/// All of these in one automaton, which is built as far as texts lead into it: to build it whole, and to find literals that nearly every
-/// text is without, took most of the time that the sensor needs to start.
-fn compile(sources: &[impl AsRef<str>], size: Option<usize>) -> Result<meta::Regex, String> {
-    let form = meta::Config::new().match_kind(MatchKind::All).utf8_empty(false).nfa_size_limit(size);
-    let form = form.auto_prefilter(false).dfa(false).onepass(false);
-    let built = meta::Builder::new().configure(form).syntax(bytes()).build_many(sources);
-    built.map_err(|why| match (why.syntax_error(), why.size_limit()) {
-        (Some(error), _) => error.to_string(),
-        (None, Some(most)) => format!("compiled, the patterns take more than {most} bytes"),
-        (None, None) => why.to_string(),
-    })
 }
 
 /// How a pattern is read: in bytes.
@@ -131,9 +117,9 @@ mod tests {
         let refused = |pattern: &str| Patterns::try_from(vec![pattern.to_owned()]).expect_err("it is refused");
         assert!(refused("(").contains("unclosed group"), "{}", refused("("));
         assert!(refused("(?:a{1000}){1000}").contains("take more than"), "{}", refused("(?:a{1000}){1000}"));
-        assert_eq!(Ends::new(&[&patterns]).first_end(b"login: \xff\xff"), Some(6));
-        assert_eq!(Ends::new(&[&patterns]).first_end(b"a login: \xff"), Some(10));
-        assert_eq!(Ends::default().first_end(b""), None);
+        assert_eq!(patterns.first_end(b"login: \xff\xff"), Some(6));
+        assert_eq!(patterns.first_end(b"a login: \xff"), Some(10));
+        assert_eq!(Patterns::default().first_end(b""), None);
     }
 
     /// Texts of pieces of what the patterns look for.
@@ -165,17 +151,21 @@ mod tests {
         vec(piece, 0..8).prop_map(|pieces| pieces.concat())
     }
 
-    static SHIPPED: LazyLock<(Vec<Patterns>, Ends, Vec<meta::Regex>)> = LazyLock::new(|| {
+    /// Sets that are tried on every line, with those of prompts, and each pattern of the latter alone, as the library has it by default.
+    static SHIPPED: LazyLock<(Vec<Patterns>, Patterns, Vec<meta::Regex>)> = LazyLock::new(|| {
         let settings = Settings::default();
         let sets = settings.sets();
         let outcomes = [&sets.login_failure_msgs, &sets.login_success_msgs, &sets.login_timeouts];
         let lines = [&sets.output_trouble, &sets.input_trouble, &sets.skip_authentication].into_iter().chain(outcomes);
-        let prompts = [&sets.login_prompts, &sets.direct_login_prompts];
-        let sources = prompts.into_iter().flat_map(Patterns::sources);
-        let each = sources.map(|source| compile(&[source], None).expect("it compiles")).collect();
-        let ends = Ends::new(&prompts);
-        (lines.map(|set| set.clone().for_every_line()).collect(), ends, each)
+        let prompts = Patterns::union(&[sets.login_prompts.sources(), sets.direct_login_prompts.sources()].concat());
+        let each = each_alone(&prompts);
+        (lines.map(|set| set.clone().for_every_line()).collect(), prompts, each)
     });
+
+    fn each_alone(patterns: &Patterns) -> Vec<meta::Regex> {
+        let alone = |source: &String| meta::Builder::new().syntax(bytes()).build(source).expect("it compiles");
+        patterns.sources().iter().map(alone).collect()
+    }
 
     fn earliest(one: &meta::Regex, text: &[u8]) -> Option<usize> {
         one.search_half(&Input::new(text).earliest(true)).map(|end| end.offset())
