@@ -22,6 +22,7 @@ use crate::outbox::Inbox;
 use crate::policy::{Guessing, NoticesOnce, Scans};
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record, Spoken};
+use crate::sys::take_short_turns;
 use crate::time::Timestamp;
 use crate::trace::{Traces, Written};
 
@@ -149,14 +150,19 @@ impl Collector {
         self.detectors.push(detector);
     }
 
-    /// Runs in a thread of its own until every worker has dropped its outbox and everything is written.
+    /// Runs in a thread of its own until every worker has dropped its outbox and everything is written. Where that has to share a
+    /// processor, it has its turn without much delay.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(self) -> Result<JoinHandle<Collected>> {
+        let body = move || {
+            take_short_turns();
+            self.run()
+        };
         std::thread::Builder::new()
             .name("collector".to_owned())
-            .spawn(move || self.run())
+            .spawn(body)
             .map_err(|why| Error::new("start the collector's thread", why))
     }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -57,10 +57,10 @@ pub fn run(shell: &Shell) -> Result<()> {
     let mut notices = Notices::new(logs.join("notice.log"));
     play(&here, &wire, &mut notices)?;
     notices.settle()?;
-    println!();
-    sensor.stop(shell)?;
+    let summary = sensor.stop(shell)?;
     notices.show()?;
-    println!("\nThe logs are in {}:", logs.strip_prefix(&here).unwrap_or(&logs).display());
+    println!("\n{summary}");
+    println!("The logs are in {}:", logs.strip_prefix(&here).unwrap_or(&logs).display());
     let _inside = shell.push_dir(&logs);
     Ok(cmd!(shell, "wc -l").args(names_in(&logs)?).quiet().run()?)
 }
@@ -137,7 +137,7 @@ impl Sensor {
     fn start(here: &Path, wire: &Wire, logs: &Path) -> Result<Sensor> {
         let mut command = wire.inside(&wire.listening, here.join("target/release/portreeve"));
         command.args(["run", "--interface", LISTENS, "--log-dir"]).arg(logs);
-        Ok(Sensor(command.spawn().context("cannot start the sensor")?))
+        Ok(Sensor(command.stdout(Stdio::piped()).spawn().context("cannot start the sensor")?))
     }
 
     /// The kernel says so on the interface; what is sent before is not seen.
@@ -156,13 +156,15 @@ impl Sensor {
         bail!("the sensor has not attached its program within {} s", PATIENCE.as_secs())
     }
 
-    /// Asks it to end, and lets it print its summary.
-    fn stop(&mut self, shell: &Shell) -> Result<()> {
+    /// Asks it to end; its summary.
+    fn stop(&mut self, shell: &Shell) -> Result<String> {
         let number = self.0.id().to_string();
         cmd!(shell, "kill -INT {number}").quiet().run()?;
+        let mut summary = String::new();
+        self.0.stdout.take().context("the sensor has no output")?.read_to_string(&mut summary)?;
         let status = self.0.wait()?;
         ensure!(status.success(), "the sensor ended with {status}");
-        Ok(())
+        Ok(summary)
     }
 }
 
