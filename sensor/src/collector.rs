@@ -22,7 +22,7 @@ use crate::outbox::Inbox;
 use crate::policy::{Guessing, NoticesOnce, Scans};
 use crate::record::sinks::{Existing, Sinks, Tally};
 use crate::record::{Content, Fact, Message, Record, Spoken};
-use crate::sys::take_short_turns;
+use crate::sys;
 use crate::time::Timestamp;
 use crate::trace::{Traces, Written};
 
@@ -150,14 +150,15 @@ impl Collector {
         self.detectors.push(detector);
     }
 
-    /// Runs in a thread of its own until every worker has dropped its outbox and everything is written. Where that has to share a
-    /// processor, it has its turn without much delay.
+    /// Runs in a thread of its own until every worker has dropped its outbox and everything is written. It keeps off the first
+    /// processors, to which so many workers are pinned, if there are others; where it has to share one, it has its turn without much delay.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(self) -> Result<JoinHandle<Collected>> {
+    pub fn start(self, pinned_workers: usize) -> Result<JoinHandle<Collected>> {
         let body = move || {
-            take_short_turns();
+            sys::leave_first_cpus(pinned_workers);
+            sys::take_short_turns();
             self.run()
         };
         std::thread::Builder::new()
@@ -344,7 +345,7 @@ mod tests {
         sender.push(Message::record(samples::AT, Box::new(samples::event())));
         sender.push(Message::fact(samples::AT, Fact::ServiceLearned { server, port: 3344, transport, program, name }));
         drop(sender);
-        let collected = collector.start().unwrap().join().unwrap();
+        let collected = collector.start(0).unwrap().join().unwrap();
 
         assert_eq!((collected.offered, collected.received, collected.facts, collected.lost), (12, 12, 1, 0));
         assert!(LogName::ALL.iter().all(|log| collected.tally.written(*log) == 1 && collected.tally.lost(*log) == 0));

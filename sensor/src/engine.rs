@@ -108,7 +108,7 @@ where
         stats.push(Arc::clone(&counted));
         prepared.push(Worker { source, shard, stats: counted });
     }
-    let collector = collector.start()?;
+    let collector = collector.start(if manner.pinned { prepared.len() } else { 0 })?;
     for (number, worker) in prepared.into_iter().enumerate() {
         let stop = Arc::clone(stop);
         let body = move || {

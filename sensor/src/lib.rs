@@ -74,7 +74,9 @@
 //! # Invariants
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
-//!    the last to be lost. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
+//!    the last to be lost. Nor does it wait where the other has lost its processor in the middle of a step: each end of an outbox touches
+//!    what the other has finished, and the collector keeps off the workers' processors, if there are others. (A replay may wait: a file can
+//!    be read more slowly, and nothing may be missing from its logs.)
 //! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (What a
 //!    connection's record gathered goes with it, and a sink puts it into words; a packet that is recorded is copied into a message of its own.)
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was

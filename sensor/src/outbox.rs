@@ -1,9 +1,11 @@
 //! From a worker to the collector: a bounded queue that never makes a live worker wait.
 
+mod lane;
+
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use crossbeam::queue::ArrayQueue;
+use lane::{Giver, Taker, lane};
 
 use crate::record::{Content, Message};
 use crate::stats::{Counter, WorkerStats};
@@ -24,9 +26,13 @@ pub enum WhenFull {
 }
 
 /// The worker's end. When the last clone of it is dropped, the collector knows that nothing more will come.
+///
+/// A message is large: it is written once, into a place that goes through the queue, and comes back empty.
 #[derive(Clone, Debug)]
 pub struct Outbox {
-    shared: Arc<Shared>,
+    messages: Giver<Box<Message>>,
+    places: Taker<Box<Message>>,
+    told: Arc<Told>,
     when_full: WhenFull,
     stats: Arc<WorkerStats>,
 }
@@ -34,15 +40,15 @@ pub struct Outbox {
 /// The collector's end.
 #[derive(Debug)]
 pub struct Inbox {
-    shared: Arc<Shared>,
+    messages: Taker<Box<Message>>,
+    places: Giver<Box<Message>>,
+    told: Arc<Told>,
     stats: Arc<WorkerStats>,
 }
 
-/// A message is large: it is written once, into a place that goes through the queue, and comes back empty.
-#[derive(Debug)]
-struct Shared {
-    queue: ArrayQueue<Box<Message>>,
-    spare: ArrayQueue<Box<Message>>,
+/// What the worker's end counts.
+#[derive(Default, Debug)]
+struct Told {
     offered: Counter,
     lost: Counter,
     lost_notices: Counter,
@@ -50,14 +56,11 @@ struct Shared {
 
 /// A queue of `slots` messages from the worker that counts in `stats`.
 pub fn outbox(slots: usize, when_full: WhenFull, stats: Arc<WorkerStats>) -> (Outbox, Inbox) {
-    let shared = Arc::new(Shared {
-        queue: ArrayQueue::new(slots.max(2 * RESERVED_FOR_NOTICES)),
-        spare: ArrayQueue::new(SPARE),
-        offered: Counter::default(),
-        lost: Counter::default(),
-        lost_notices: Counter::default(),
-    });
-    (Outbox { shared: Arc::clone(&shared), when_full, stats: Arc::clone(&stats) }, Inbox { shared, stats })
+    let (messages, coming) = lane(slots.max(2 * RESERVED_FOR_NOTICES));
+    let (back, places) = lane(SPARE);
+    let told = Arc::new(Told::default());
+    let outbox = Outbox { messages, places, told: Arc::clone(&told), when_full, stats: Arc::clone(&stats) };
+    (outbox, Inbox { messages: coming, places: back, told, stats })
 }
 
 impl Outbox {
@@ -67,20 +70,19 @@ impl Outbox {
     /// before that clock can be written.
     pub fn push(&self, mut message: Message) {
         message.at = message.at.max(Timestamp::from_nanos(self.stats.counters.clock_nanos.get()));
-        self.shared.offered.inc();
+        self.told.offered.inc();
         let is_notice = message.is_notice();
-        if self.when_full == WhenFull::Drop && !is_notice && self.shared.room() <= RESERVED_FOR_NOTICES {
-            self.shared.lost.inc();
+        if self.when_full == WhenFull::Drop && !is_notice && !self.messages.has_room(RESERVED_FOR_NOTICES + 1) {
+            self.told.lost.inc();
             return;
         }
-        let mut place = self.shared.spare.pop().unwrap_or_default();
+        let mut place = self.places.take().unwrap_or_default();
         // An assignment would move the message twice, once out of the way while what was there is dropped.
         std::mem::swap(&mut *place, &mut message);
-        while let Err(back) = self.shared.queue.push(place) {
+        while let Err(back) = self.messages.give(place) {
             if self.when_full == WhenFull::Drop {
-                self.shared.lost.inc();
-                self.shared.lost_notices.add(u64::from(is_notice));
-                self.shared.empty(back);
+                self.told.lost.inc();
+                self.told.lost_notices.add(u64::from(is_notice));
                 return;
             }
             place = back;
@@ -89,27 +91,16 @@ impl Outbox {
     }
 }
 
-impl Shared {
-    fn room(&self) -> usize {
-        self.queue.capacity().saturating_sub(self.queue.len())
-    }
-
-    /// The message is done with, and its place free for another.
-    fn empty(&self, mut place: Box<Message>) {
-        place.content = Content::Nothing;
-        let _ = self.spare.push(place);
-    }
-}
-
 impl Inbox {
     /// The oldest message, if there is one.
     pub fn pop(&self) -> Option<Box<Message>> {
-        self.shared.queue.pop()
+        self.messages.take()
     }
 
     /// Gives back a message that is done with.
-    pub fn give_back(&self, message: Box<Message>) {
-        self.shared.empty(message);
+    pub fn give_back(&self, mut message: Box<Message>) {
+        message.content = Content::Nothing;
+        let _ = self.places.give(message);
     }
 
     /// The worker's clock: nothing caused before it is still to come.
@@ -130,28 +121,28 @@ impl Inbox {
 
     /// How many messages are there now.
     pub fn waiting(&self) -> usize {
-        self.shared.queue.len()
+        self.messages.waiting()
     }
 
     /// Whether the worker is gone. What it pushed before may still be there: ask this first, then drain.
     pub fn is_closed(&self) -> bool {
-        let closed = Arc::strong_count(&self.shared) == 1;
+        let closed = Arc::strong_count(&self.told) == 1;
         fence(Ordering::Acquire);
         closed
     }
 
     /// Messages that the worker wanted to hand over, with those that found no room.
     pub fn offered(&self) -> u64 {
-        self.shared.offered.get()
+        self.told.offered.get()
     }
 
     /// Messages that found no room.
     pub fn lost(&self) -> u64 {
-        self.shared.lost.get()
+        self.told.lost.get()
     }
 
     /// Those of them that were notices.
     pub fn lost_notices(&self) -> u64 {
-        self.shared.lost_notices.get()
+        self.told.lost_notices.get()
     }
 }

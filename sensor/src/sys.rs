@@ -12,7 +12,7 @@ pub use self::memory::{
     resident_bytes,
 };
 pub use self::sockets::{PacketSocket, bare_xdp_socket, set_socket_option, socket_option};
-pub use self::threads::{cpu_time, pin_to_cpu, take_short_turns};
+pub use self::threads::{cpu_time, leave_first_cpus, pin_to_cpu, take_short_turns};
 
 /// `CLOCK_MONOTONIC` in nanoseconds: the clock of `bpf_ktime_get_ns`.
 pub fn monotonic_nanos() -> u64 {

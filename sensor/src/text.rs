@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
-
-use crossbeam::queue::ArrayQueue;
+use std::sync::{Arc, Mutex};
 
 /// Bytes that are kept in place, so that user names, netids and machine names need no buffer.
 const IN_PLACE: usize = 37;
@@ -12,7 +10,7 @@ const IN_PLACE: usize = 37;
 const LEAST: usize = 128;
 /// Buffers that a worker keeps while nobody needs them; more are freed.
 pub const KEPT: usize = 1024;
-/// So many of them beside the queue through which the others come back.
+/// So many of them beside those that come back from elsewhere.
 const OWN_KEPT: usize = 64;
 /// A buffer that has grown beyond this is freed, not kept.
 pub const LARGEST_KEPT: usize = 2048;
@@ -36,9 +34,10 @@ pub struct Buffers {
     own: RefCell<Vec<Vec<u8>>>,
 }
 
-/// Where the buffers of a worker's texts come back to, from whatever thread.
-#[derive(Clone, Debug)]
-struct Home(Arc<ArrayQueue<Vec<u8>>>);
+/// Where the buffers of a worker's texts come back to, from whatever thread. The lock is only ever tried, as nobody may wait for a thread
+/// that has lost its processor: then a buffer is freed, and another made.
+#[derive(Clone, Default, Debug)]
+struct Home(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// A buffer that goes home when it is dropped, if it has one.
 struct Lent {
@@ -130,20 +129,23 @@ impl Buffers {
 impl Home {
     fn give_back(&self, buffer: &mut Vec<u8>) {
         let buffer = std::mem::take(buffer);
-        if (1..=LARGEST_KEPT).contains(&buffer.capacity()) {
-            let _ = self.0.push(buffer);
+        if (1..=LARGEST_KEPT).contains(&buffer.capacity())
+            && let Ok(mut kept) = self.0.try_lock()
+            && kept.len() < KEPT - OWN_KEPT
+        {
+            kept.push(buffer);
         }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
     }
 
     /// An empty buffer with room for so many bytes.
     fn take(&self, room: usize) -> Vec<u8> {
-        emptied(self.0.pop().unwrap_or_default(), room)
-    }
-}
-
-impl Default for Home {
-    fn default() -> Self {
-        Home(Arc::new(ArrayQueue::new(KEPT - OWN_KEPT)))
+        let kept = self.0.try_lock().ok().and_then(|mut kept| kept.pop());
+        emptied(kept.unwrap_or_default(), room)
     }
 }
 
@@ -249,15 +251,15 @@ mod tests {
     fn a_buffer_comes_back_from_whatever_thread_drops_its_text() {
         let buffers = Buffers::default();
         let (text, large) = (buffers.text(&[b'x'; 50], 100), buffers.text(&[b'x'; LARGEST_KEPT + 1], usize::MAX));
-        assert_eq!(buffers.home.0.len(), 0);
+        assert_eq!(buffers.home.len(), 0);
         std::thread::spawn(move || drop((text.clone(), text, large))).join().unwrap();
-        assert_eq!(buffers.home.0.len(), 2, "of the text and its copy; what is too large is freed");
+        assert_eq!(buffers.home.len(), 2, "of the text and its copy; what is too large is freed");
         let mut buffer = Vec::new();
         buffers.grow(&mut buffer, LEAST);
         buffer.extend_from_slice(&[b'y'; LEAST]);
         buffers.grow(&mut buffer, 1);
         assert_eq!(
-            (buffer.len(), buffer.capacity(), buffers.home.0.len(), buffers.own.borrow().len()),
+            (buffer.len(), buffer.capacity(), buffers.home.len(), buffers.own.borrow().len()),
             (LEAST, 2 * LEAST, 0, 1),
             "it moved to a larger one"
         );
@@ -266,7 +268,7 @@ mod tests {
         for _ in 0..KEPT {
             buffers.give_back(&mut vec![0]);
         }
-        let kept = (buffers.own.borrow().len(), buffers.home.0.len());
+        let kept = (buffers.own.borrow().len(), buffers.home.len());
         assert_eq!(kept, (OWN_KEPT, KEPT - OWN_KEPT), "no more than are kept in all");
     }
 }

@@ -77,7 +77,7 @@ pub fn through<S: Source>(sets: &[String], open: impl FnOnce(&Settings) -> S) ->
     let ports = PortTable::new(&settings).expect("a port table");
     let shard = Shard::new(Arc::clone(&settings), &ports, events, Arc::clone(&stats));
     let worker = Worker { source: open(&settings), shard, stats: Arc::clone(&stats) };
-    let collector = collector.start().expect("a collector's thread");
+    let collector = collector.start(0).expect("a collector's thread");
     let source = worker.run(&AtomicBool::new(false));
     collector.join().expect("the collector lives");
     (source, stats, expect::normalise(&read_logs(folder.path()), START))

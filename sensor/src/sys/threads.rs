@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::unistd::Pid;
 
@@ -33,6 +33,17 @@ pub fn pin_to_cpu(cpu: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(cpu).map_err(|why| Error::new(doing(), why))?;
     sched_setaffinity(Pid::from_raw(0), &set).map_err(|why| Error::new(doing(), why))
+}
+
+/// Keeps the calling thread off the first `cpus` CPUs, where workers are pinned. A thread that may run nowhere else stays where it was: the
+/// kernel refuses an empty set.
+pub fn leave_first_cpus(cpus: usize) {
+    let this = Pid::from_raw(0);
+    if let Ok(mut allowed) = sched_getaffinity(this)
+        && (0..cpus).all(|cpu| allowed.unset(cpu).is_ok())
+    {
+        let _ = sched_setaffinity(this, &allowed);
+    }
 }
 
 /// Asks the scheduler for short turns instead of long ones: when the calling thread wakes, it has one soon, even if another thread is in

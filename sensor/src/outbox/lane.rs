@@ -1,0 +1,148 @@
+//! A bounded queue from one thread to another, neither of which ever waits for the other.
+//!
+//! Alone, `ArrayQueue` has one end spin while the other is in the middle of a step; and should the system have taken its processor away just
+//! then, that lasts until it has one again: milliseconds. Here each end says how many of its steps are over, and the other touches nothing else.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+use crossbeam::utils::CachePadded;
+
+use crate::stats::Counter;
+
+/// What both ends share. Each count is written by one of them, and has a line of memory of its own.
+#[derive(Debug)]
+struct Lane<T> {
+    queue: ArrayQueue<T>,
+    given: CachePadded<Counter>,
+    taken: CachePadded<Counter>,
+}
+
+/// The end that gives. Its clones are the same thread's.
+#[derive(Debug)]
+pub(super) struct Giver<T> {
+    lane: Arc<Lane<T>>,
+    /// How many were taken when that was last asked: the answer is in the other thread's memory.
+    taken: Cell<u64>,
+}
+
+/// The end that takes. Its clones are the same thread's.
+#[derive(Debug)]
+pub(super) struct Taker<T> {
+    lane: Arc<Lane<T>>,
+    /// How many were given when that was last asked.
+    given: Cell<u64>,
+}
+
+/// A lane with room for so many.
+pub(super) fn lane<T>(slots: usize) -> (Giver<T>, Taker<T>) {
+    let lane = Lane { queue: ArrayQueue::new(slots), given: CachePadded::default(), taken: CachePadded::default() };
+    let lane = Arc::new(lane);
+    (Giver { lane: Arc::clone(&lane), taken: Cell::default() }, Taker { lane, given: Cell::default() })
+}
+
+impl<T> Giver<T> {
+    /// Whether there is room for so many.
+    pub fn has_room(&self, slots: usize) -> bool {
+        let given = self.lane.given.get();
+        let fits =
+            |taken| given.saturating_sub(taken).saturating_add(slots as u64) <= self.lane.queue.capacity() as u64;
+        if !fits(self.taken.get()) {
+            self.taken.set(self.lane.taken.get());
+        }
+        fits(self.taken.get())
+    }
+
+    /// Gives one over, or back if there is no room.
+    pub fn give(&self, item: T) -> Result<(), T> {
+        if !self.has_room(1) {
+            return Err(item);
+        }
+        self.lane.queue.push(item)?;
+        self.lane.given.set(self.lane.given.get().wrapping_add(1));
+        Ok(())
+    }
+}
+
+impl<T> Taker<T> {
+    /// The oldest, if there is one.
+    pub fn take(&self) -> Option<T> {
+        let taken = self.lane.taken.get();
+        if taken == self.given.get() {
+            self.given.set(self.lane.given.get());
+        }
+        if taken == self.given.get() {
+            return None;
+        }
+        let item = self.lane.queue.pop();
+        self.lane.taken.set(taken.wrapping_add(1));
+        item
+    }
+
+    /// How many there are now.
+    pub fn waiting(&self) -> usize {
+        usize::try_from(self.lane.given.get().saturating_sub(self.lane.taken.get())).unwrap_or(usize::MAX)
+    }
+}
+
+impl<T> Clone for Giver<T> {
+    fn clone(&self) -> Self {
+        Giver { lane: Arc::clone(&self.lane), taken: self.taken.clone() }
+    }
+}
+
+impl<T> Clone for Taker<T> {
+    fn clone(&self) -> Self {
+        Taker { lane: Arc::clone(&self.lane), given: self.given.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_taken_in_order_and_room_comes_back() {
+        let (giver, taker) = lane(2);
+        let twin = giver.clone();
+        assert_eq!((taker.take(), taker.waiting(), giver.has_room(2), giver.has_room(3)), (None, 0, true, false));
+        assert_eq!((giver.give(1), twin.give(2), giver.give(3), twin.give(3)), (Ok(()), Ok(()), Err(3), Err(3)));
+        assert_eq!((taker.waiting(), taker.take(), taker.clone().take(), taker.take()), (2, Some(1), Some(2), None));
+        assert_eq!((giver.has_room(2), giver.give(4), taker.take(), taker.waiting()), (true, Ok(()), Some(4), 0));
+    }
+
+    /// What an end has not said is not touched, although it is in the queue already or still.
+    #[test]
+    fn a_step_under_way_is_none_yet() {
+        let (giver, taker) = lane(1);
+        assert!(giver.lane.queue.push(1).is_ok());
+        assert_eq!((taker.take(), taker.waiting()), (None, 0), "not given yet");
+        giver.lane.given.set(1);
+        assert_eq!(taker.lane.queue.pop(), Some(1));
+        assert_eq!((giver.give(2), giver.has_room(1)), (Err(2), false), "not taken yet");
+        taker.lane.taken.set(1);
+        assert_eq!((giver.give(2), taker.take()), (Ok(()), Some(2)));
+    }
+
+    #[test]
+    fn nothing_is_lost_between_two_threads() {
+        let (giver, taker) = lane(3);
+        let gives = std::thread::spawn(move || {
+            for number in 0..100_000 {
+                while giver.give(number).is_err() {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let mut next = 0;
+        while next < 100_000 {
+            match taker.take() {
+                Some(number) => assert_eq!((number, next += 1).0, next - 1),
+                None => std::thread::yield_now(),
+            }
+        }
+        gives.join().unwrap();
+        assert_eq!(taker.take(), None);
+    }
+}
