@@ -119,7 +119,7 @@ impl Tally {
         let index = |entries: usize| (entries * 8 / 7).next_power_of_two() * (size_of::<u32>() + 1) + 64;
         let listed = |entries: usize, each: usize| entries.next_power_of_two() * each + index(entries);
         let subjects = listed(limits.tally_subjects, size_of::<Subject>());
-        limits.tally_sightings * sightings::PLACE_BYTES + subjects + listed(limits.tally_members, members::MEMBER_BYTES)
+        sightings::bound(limits.tally_sightings) + subjects + listed(limits.tally_members, members::MEMBER_BYTES)
     }
 
     /// Bytes that it takes now.

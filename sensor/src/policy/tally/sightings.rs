@@ -8,16 +8,29 @@ use crate::time::Timestamp;
 /// Places that a subject may have.
 const WAYS: usize = 8;
 
-/// Subject, thing, and when in nanoseconds: numbers alone, so that the system gives the memory page by page as it is used.
-/// All zero: nobody.
+/// Subject, thing, and when in nanoseconds. All zero: nobody.
 type Place = [u64; 3];
 
-/// Bytes of one place.
-pub(super) const PLACE_BYTES: usize = size_of::<Place>();
+/// What subjects whose digests are alike share.
+type Set = [Place; WAYS];
 
+/// The most bytes for so many places.
+pub(super) const fn bound(places: usize) -> usize {
+    sets(places) * (size_of::<Set>() + size_of::<u32>())
+}
+
+const fn sets(places: usize) -> usize {
+    let sets = places.div_ceil(WAYS);
+    if sets == 0 { 1 } else { sets }
+}
+
+/// Which set is whose follows from the digest. They lie in the order in which they were first needed, so that a page of memory is
+/// taken, one after the other, when those before it are full: spread over all the room, nearly every subject would take a page.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    places: Box<[Place]>,
+    /// Where each set is in `used`, counted from 1; 0: it has not been needed yet.
+    sets: Box<[u32]>,
+    used: Vec<Set>,
     forgotten: u64,
 }
 
@@ -39,15 +52,16 @@ pub(super) enum Sighting {
 
 impl Sightings {
     pub fn new(most: usize) -> Self {
-        let mut places = vec![[0; 3]; most.next_multiple_of(WAYS).max(WAYS)].into_boxed_slice();
-        sys::prefer_small_pages(&mut places);
-        Sightings { places, forgotten: 0 }
+        let sets = sets(most).min(u32::MAX as usize);
+        let mut used = Vec::with_capacity(sets);
+        sys::prefer_small_pages(used.spare_capacity_mut());
+        Sightings { sets: vec![0; sets].into_boxed_slice(), used, forgotten: 0 }
     }
 
     pub fn see(&mut self, at: Timestamp, window: Duration, subject: u64, thing: u64) -> Sighting {
         let age = |place: &Place| at.since(Timestamp::from_nanos(place[2]));
         let new = [subject, thing, at.as_nanos()];
-        let places = places(&mut self.places, subject);
+        let Some(places) = self.set_for(subject) else { return Sighting::First };
         if let Some(place) = places.iter_mut().find(|place| place[0] == subject && **place != [0; 3]) {
             let [_, before, seen] = *place;
             let stale = age(place) >= window;
@@ -59,23 +73,22 @@ impl Sightings {
             };
         }
         if let Some(oldest) = places.iter_mut().min_by_key(|place| place[2]) {
-            self.forgotten += u64::from(*oldest != [0; 3] && age(oldest) < window);
+            let gives_way = *oldest != [0; 3] && age(oldest) < window;
             *oldest = new;
+            self.forgotten += u64::from(gives_way);
         }
         Sighting::First
     }
 
     pub fn knows(&self, at: Timestamp, window: Duration, subject: u64) -> bool {
-        let start = start(self.places.len(), subject);
-        let mut places = self.places.iter().skip(start).take(WAYS);
-        places.any(|&[who, _, seen]| who == subject && at.since(Timestamp::from_nanos(seen)) < window)
+        let places = self.set(subject).and_then(|set| self.used.get(set)).into_iter().flatten();
+        let mut seen = places.filter(|place| place[0] == subject).map(|place| Timestamp::from_nanos(place[2]));
+        seen.any(|seen| at.since(seen) < window)
     }
 
     pub fn forget(&mut self, subject: u64, thing: u64) {
-        let places = places(&mut self.places, subject);
-        if let Some(place) = places.iter_mut().find(|place| (place[0], place[1]) == (subject, thing)) {
-            *place = [0; 3];
-        }
+        let places = self.set(subject).and_then(|set| self.used.get_mut(set)).into_iter().flatten();
+        places.filter(|place| (place[0], place[1]) == (subject, thing)).take(1).for_each(|place| *place = [0; 3]);
     }
 
     pub fn forgotten(&self) -> u64 {
@@ -84,18 +97,27 @@ impl Sightings {
 
     #[cfg(test)]
     pub fn held(&self) -> usize {
-        self.places.len() * PLACE_BYTES
+        self.sets.len() * size_of::<u32>() + self.used.capacity() * size_of::<Set>()
     }
-}
 
-/// The places of a subject.
-fn places(all: &mut [Place], subject: u64) -> &mut [Place] {
-    let start = start(all.len(), subject);
-    all.get_mut(start..start + WAYS).unwrap_or_default()
-}
+    /// Where in `used` the set of a subject is, if anybody has needed it.
+    fn set(&self, subject: u64) -> Option<usize> {
+        let place = *self.sets.get(self.which(subject))?;
+        (place as usize).checked_sub(1)
+    }
 
-/// Where they begin.
-fn start(length: usize, subject: u64) -> usize {
-    let sets = (length / WAYS) as u128;
-    ((u128::from(subject) * sets) >> 64) as usize * WAYS
+    /// The set of a subject.
+    fn set_for(&mut self, subject: u64) -> Option<&mut Set> {
+        let which = self.which(subject);
+        let place = self.sets.get_mut(which)?;
+        if *place == 0 {
+            self.used.push(Set::default());
+            *place = u32::try_from(self.used.len()).ok()?;
+        }
+        self.used.get_mut((*place as usize).checked_sub(1)?)
+    }
+
+    fn which(&self, subject: u64) -> usize {
+        ((u128::from(subject) * self.sets.len() as u128) >> 64) as usize
+    }
 }
