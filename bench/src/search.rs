@@ -113,8 +113,14 @@ impl Search {
         self.trials
     }
 
-    /// The highest rate that meets a goal, as frames were really sent; between it and `high` nothing is known.
+    /// The highest rate that meets a goal, as frames were really sent; between it and `high` nothing is known. A rate at which nothing was
+    /// lost meets both: where the sender was held up in the search for the other, this one is higher.
     pub fn rate(&self, goal: Goal) -> Option<Figure> {
+        let lossless = (goal == Goal::Pdr).then(|| self.found(Goal::Ndr)).flatten();
+        self.found(goal).into_iter().chain(lossless).max_by(|one, other| one.value.total_cmp(&other.value))
+    }
+
+    fn found(&self, goal: Goal) -> Option<Figure> {
         let (pace, upper) = match self.verdict(None, goal) {
             Verdict::Good => (None, None),
             _ => {
@@ -311,6 +317,22 @@ mod tests {
         let search = search(Simulated { disturbed_every: 1, ..Simulated::new(3e6) }, Effort::FULL);
         assert_eq!((search.rate(Goal::Ndr), search.rate(Goal::Pdr)), (None, None));
         assert!(search.trials().len() < 45, "{} trials", search.trials().len());
+    }
+
+    #[test]
+    fn what_loses_nothing_loses_no_half_percent() {
+        let mut search = Search::new(Effort::QUICK);
+        let trial = |pace, offered: u64, lost| Trial {
+            pace,
+            seconds: 1.0,
+            offered,
+            received: offered - lost,
+            ..Trial::default()
+        };
+        search.trials.extend([1_700_000, 2_200_000, 2_200_000].map(|offered| trial(None, offered, 1000)));
+        search.trials.extend([(); 3].map(|()| trial(Some(2.1e6), 2_100_000, 0)));
+        let [ndr, pdr] = Goal::ALL.map(|goal| search.rate(goal).map(|rate| rate.value));
+        assert_eq!((ndr, pdr), (Some(2.1e6), Some(2.1e6)), "although one of those without pace was slower");
     }
 
     #[test]
