@@ -25,7 +25,7 @@ pub enum WhenFull {
     Wait,
 }
 
-/// The worker's end. When the last clone of it is dropped, the collector knows that nothing more will come.
+/// The worker's end; all clones of it are that worker's. When the last is dropped, the collector knows that nothing more will come.
 ///
 /// A message is large: it is written once, into a place that goes through the queue, and comes back empty.
 #[derive(Clone, Debug)]

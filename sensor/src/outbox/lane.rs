@@ -69,15 +69,16 @@ impl<T> Taker<T> {
     /// The oldest, if there is one.
     pub fn take(&self) -> Option<T> {
         let taken = self.lane.taken.get();
-        if taken == self.given.get() {
+        // A clone may have taken more than this one has asked about.
+        if taken >= self.given.get() {
             self.given.set(self.lane.given.get());
         }
-        if taken == self.given.get() {
+        if taken >= self.given.get() {
             return None;
         }
-        let item = self.lane.queue.pop();
+        let item = self.lane.queue.pop()?;
         self.lane.taken.set(taken.wrapping_add(1));
-        item
+        Some(item)
     }
 
     /// How many there are now.
@@ -110,6 +111,17 @@ mod tests {
         assert_eq!((giver.give(1), twin.give(2), giver.give(3), twin.give(3)), (Ok(()), Ok(()), Err(3), Err(3)));
         assert_eq!((taker.waiting(), taker.take(), taker.clone().take(), taker.take()), (2, Some(1), Some(2), None));
         assert_eq!((giver.has_room(2), giver.give(4), taker.take(), taker.waiting()), (true, Ok(()), Some(4), 0));
+    }
+
+    #[test]
+    fn a_clone_knows_what_the_other_did() {
+        let (giver, taker) = lane(2);
+        let (also_gives, also_takes) = (giver.clone(), taker.clone());
+        for number in 0..10 {
+            assert_eq!((giver.give(number), also_gives.give(-number)), (Ok(()), Ok(())));
+            assert_eq!((also_takes.take(), also_takes.take(), taker.take()), (Some(number), Some(-number), None));
+        }
+        assert_eq!((giver.give(1), taker.take(), taker.waiting()), (Ok(()), Some(1), 0));
     }
 
     /// What an end has not said is not touched, although it is in the queue already or still.
