@@ -76,9 +76,12 @@
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
 //!    the last to be lost. Nor does it wait where the other has lost its processor in the middle of a step: each end of an outbox touches
 //!    what the other has finished, and the collector keeps off the workers' processors, if there are others. (A replay may wait: a file can
-//!    be read more slowly, and nothing may be missing from its logs.)
+//!    be read more slowly, and nothing may be missing from its logs. And one hole is known: a worker that hears another's news of expected
+//!    connections spins, should the other lose its processor within the nanoseconds of telling.)
 //! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (What a
-//!    connection's record gathered goes with it, and a sink puts it into words; a packet that is recorded is copied into a message of its own.)
+//!    connection's record gathered goes with it, and a sink puts it into words; a packet that is recorded is copied into a message of its own.
+//!    Two locks are tried, never waited for: a batch's, to refill, and a long text's, for its buffer; where somebody has it, frames are given
+//!    back a batch later, and the buffer is a new one.)
 //! 3. Every frame is counted exactly once at every stage, so that the ledger of [`summary`] closes: what was offered equals what was
 //!    filtered, bypassed, redirected and lost by reason, and so on up to the lines written.
 //! 4. Unsafe code lives in the capture and kernel doors and in [`sys`]; each block says why it holds.

@@ -150,7 +150,10 @@ mod tests {
         let mut next = 0;
         while next < 100_000 {
             match taker.take() {
-                Some(number) => assert_eq!((number, next += 1).0, next - 1),
+                Some(number) => {
+                    assert_eq!(number, next);
+                    next += 1;
+                }
                 None => std::thread::yield_now(),
             }
         }

@@ -35,13 +35,13 @@ pub fn prefer_huge_pages<T>(memory: &mut [MaybeUninit<T>]) {
     advise(memory, libc::MADV_HUGEPAGE);
 }
 
-/// Asks for small pages under memory of which little is used, here and there: a large one takes milliseconds at its first use, and holds
-/// what nobody needs.
-pub fn prefer_small_pages<T>(memory: &mut [T]) {
+/// Asks for small pages under memory that nothing was written to yet, and that fills little by little: a large one takes milliseconds at
+/// its first use, and most of it may never be needed.
+pub fn prefer_small_pages<T>(memory: &mut [MaybeUninit<T>]) {
     advise(memory, libc::MADV_NOHUGEPAGE);
 }
 
-fn advise<T>(memory: &mut [T], advice: libc::c_int) {
+fn advise<T>(memory: &mut [MaybeUninit<T>], advice: libc::c_int) {
     const PAGE: usize = 4096;
     let bytes = memory.as_mut_ptr_range();
     let (start, end) = (bytes.start.addr().next_multiple_of(PAGE), bytes.end.addr() / PAGE * PAGE);

@@ -15,20 +15,20 @@ type Place = [u64; 3];
 type Set = [Place; WAYS];
 
 /// The most bytes for so many places.
-pub(super) const fn bound(places: usize) -> usize {
-    sets(places) * (size_of::<Set>() + size_of::<u32>())
+pub(super) fn bound(places: usize) -> usize {
+    let sets = sets(places);
+    (sets + 1) * size_of::<Set>() + sets * size_of::<u32>()
 }
 
-const fn sets(places: usize) -> usize {
-    let sets = places.div_ceil(WAYS);
-    if sets == 0 { 1 } else { sets }
+fn sets(places: usize) -> usize {
+    places.div_ceil(WAYS).clamp(1, u32::MAX as usize)
 }
 
 /// Which set is whose follows from the digest. They lie in the order in which they were first needed, so that a page of memory is
 /// taken, one after the other, when those before it are full: spread over all the room, nearly every subject would take a page.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    /// Where each set is in `used`, counted from 1; 0: it has not been needed yet.
+    /// Where each set is in `used`; 0, where nobody is, as long as it has not been needed.
     sets: Box<[u32]>,
     used: Vec<Set>,
     forgotten: u64,
@@ -52,16 +52,17 @@ pub(super) enum Sighting {
 
 impl Sightings {
     pub fn new(most: usize) -> Self {
-        let sets = sets(most).min(u32::MAX as usize);
-        let mut used = Vec::with_capacity(sets);
+        let sets = sets(most);
+        let mut used = Vec::with_capacity(sets + 1);
         sys::prefer_small_pages(used.spare_capacity_mut());
+        used.push(Set::default());
         Sightings { sets: vec![0; sets].into_boxed_slice(), used, forgotten: 0 }
     }
 
     pub fn see(&mut self, at: Timestamp, window: Duration, subject: u64, thing: u64) -> Sighting {
         let age = |place: &Place| at.since(Timestamp::from_nanos(place[2]));
         let new = [subject, thing, at.as_nanos()];
-        let Some(places) = self.set_for(subject) else { return Sighting::First };
+        let places = self.set_for(subject);
         if let Some(place) = places.iter_mut().find(|place| place[0] == subject && **place != [0; 3]) {
             let [_, before, seen] = *place;
             let stale = age(place) >= window;
@@ -81,14 +82,16 @@ impl Sightings {
     }
 
     pub fn knows(&self, at: Timestamp, window: Duration, subject: u64) -> bool {
-        let places = self.set(subject).and_then(|set| self.used.get(set)).into_iter().flatten();
-        let mut seen = places.filter(|place| place[0] == subject).map(|place| Timestamp::from_nanos(place[2]));
-        seen.any(|seen| at.since(seen) < window)
+        let set = self.sets.get(self.which(subject)).and_then(|&set| self.used.get(set as usize));
+        let mut places = set.into_iter().flatten();
+        places.any(|&[who, _, seen]| who == subject && at.since(Timestamp::from_nanos(seen)) < window)
     }
 
     pub fn forget(&mut self, subject: u64, thing: u64) {
-        let places = self.set(subject).and_then(|set| self.used.get_mut(set)).into_iter().flatten();
-        places.filter(|place| (place[0], place[1]) == (subject, thing)).take(1).for_each(|place| *place = [0; 3]);
+        let mut places = self.set_for(subject).iter_mut();
+        if let Some(place) = places.find(|place| (place[0], place[1]) == (subject, thing)) {
+            *place = [0; 3];
+        }
     }
 
     pub fn forgotten(&self) -> u64 {
@@ -100,23 +103,18 @@ impl Sightings {
         self.sets.len() * size_of::<u32>() + self.used.capacity() * size_of::<Set>()
     }
 
-    /// Where in `used` the set of a subject is, if anybody has needed it.
-    fn set(&self, subject: u64) -> Option<usize> {
-        let place = *self.sets.get(self.which(subject))?;
-        (place as usize).checked_sub(1)
-    }
-
-    /// The set of a subject.
-    fn set_for(&mut self, subject: u64) -> Option<&mut Set> {
+    /// The set of a subject, taken if nobody has needed it yet.
+    fn set_for(&mut self, subject: u64) -> &mut [Place] {
         let which = self.which(subject);
-        let place = self.sets.get_mut(which)?;
-        if *place == 0 {
+        let Some(set) = self.sets.get_mut(which) else { return &mut [] };
+        if *set == 0 {
+            *set = self.used.len() as u32;
             self.used.push(Set::default());
-            *place = u32::try_from(self.used.len()).ok()?;
         }
-        self.used.get_mut((*place as usize).checked_sub(1)?)
+        self.used.get_mut(*set as usize).map(Set::as_mut_slice).unwrap_or_default()
     }
 
+    /// The number of a subject's set.
     fn which(&self, subject: u64) -> usize {
         ((u128::from(subject) * self.sets.len() as u128) >> 64) as usize
     }
