@@ -8,16 +8,18 @@ use aya_ebpf::helpers::generated::bpf_xdp_store_bytes;
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::{Array, DevMap};
 use aya_ebpf::programs::XdpContext;
-use portreeve_ebpf::load::{Run, Step, Template, patch};
+use portreeve_ebpf::load::{Beginning, Rest, Run, Step, Template, has, patch};
 
 use crate::maps::{XSKS, now};
 
 /// Slot 0: the device that the generator sends to.
 #[map]
 static BENCH_DEVICE: DevMap = DevMap::with_max_entries(1, 0);
-/// These two are enlarged by whoever has a script: the sensor loads them, too.
+/// These three are enlarged by whoever has a script: the sensor loads them, too.
 #[map]
-static BENCH_TEMPLATES: Array<Template> = Array::with_max_entries(1, 0);
+static BENCH_TEMPLATES: Array<Beginning> = Array::with_max_entries(1, 0);
+#[map]
+static BENCH_RESTS: Array<Rest> = Array::with_max_entries(1, 0);
 #[map]
 static BENCH_STEPS: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
@@ -62,23 +64,24 @@ fn send(context: &XdpContext) -> Option<u32> {
     let Some(due) = run.take_turn(if timed { now() } else { 0 }) else { return Some(XDP_DROP) };
     let step = Step::of(*BENCH_STEPS.get(run.position as u32)?);
     let template = BENCH_TEMPLATES.get(step.template)?;
-    resize(context, template)?;
+    copy(context, template)?;
     let head = context.data() as *mut [u8; Template::HEAD];
     if context.data() + Template::HEAD > context.data_end() {
         return None;
     }
     // SAFETY: the bytes lie between data and data_end, and nothing else refers to them.
-    patch(unsafe { &mut *head }, template, step.slot, run.client(template));
-    if template.is(Template::STAMPED) {
-        stamp(context, template, if due == 0 { now() } else { due })?;
+    patch(unsafe { &mut *head }, template.flags, step.slot, run.client(template.flags));
+    if has(template.flags, Template::STAMPED) {
+        stamp(context, template.length, if due == 0 { now() } else { due })?;
     }
-    run.advance(template.is(Template::WANTED));
+    run.advance(has(template.flags, Template::WANTED));
     BENCH_DEVICE.redirect(0, u64::from(XDP_ABORTED)).ok()
 }
 
 /// Makes the frame as long as its template, and the same.
 #[inline(always)]
-fn resize(context: &XdpContext, template: &Template) -> Option<()> {
+fn copy(context: &XdpContext, template: &Beginning) -> Option<()> {
+    const SHORT: u32 = Beginning::BYTES as u32;
     let length = template.length;
     if length < Template::SHORTEST as u32 || length > Template::LONGEST as u32 {
         return None;
@@ -88,14 +91,23 @@ fn resize(context: &XdpContext, template: &Template) -> Option<()> {
     if growth != 0 && unsafe { bpf_xdp_adjust_tail(context.as_ptr().cast(), growth) } != 0 {
         return None;
     }
-    let bytes = template.bytes.as_ptr().cast_mut().cast();
-    // SAFETY: as many bytes as were checked above lie in the template.
-    (unsafe { bpf_xdp_store_bytes(context.as_ptr().cast(), 0, bytes, length) } == 0).then_some(())
+    if length <= SHORT {
+        return store(context, 0, &template.bytes, length);
+    }
+    store(context, 0, &template.bytes, SHORT)?;
+    store(context, SHORT, BENCH_RESTS.get(template.rest)?, length - SHORT)
 }
 
+/// Ends the frame with the moment at which it is due.
 #[inline(always)]
-fn stamp(context: &XdpContext, template: &Template, due: u64) -> Option<()> {
-    let (at, mut due) = (template.length - 8, due);
-    // SAFETY: eight bytes of the stack; the helper checks that they lie in the frame.
-    (unsafe { bpf_xdp_store_bytes(context.as_ptr().cast(), at, (&raw mut due).cast(), 8) } == 0).then_some(())
+fn stamp(context: &XdpContext, length: u32, due: u64) -> Option<()> {
+    store(context, length - 8, &due.to_ne_bytes(), 8)
+}
+
+/// Writes the first bytes of `from` into the frame.
+#[inline(always)]
+fn store<const N: usize>(context: &XdpContext, at: u32, from: &[u8; N], length: u32) -> Option<()> {
+    let from = from.as_ptr().cast_mut().cast();
+    // SAFETY: the verifier checks that there are so many bytes at `from`, and the helper, that they lie in the frame.
+    (unsafe { bpf_xdp_store_bytes(context.as_ptr().cast(), at, from, length) } == 0).then_some(())
 }

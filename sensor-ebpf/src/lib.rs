@@ -72,8 +72,10 @@ pub mod names {
     pub const BENCH_SEND: &str = "bench_send";
     /// Device map with one slot: where frames are sent to.
     pub const BENCH_DEVICE: &str = "BENCH_DEVICE";
-    /// Array of [`Template`](crate::load::Template).
+    /// Array of [`Beginning`](crate::load::Beginning): the templates.
     pub const BENCH_TEMPLATES: &str = "BENCH_TEMPLATES";
+    /// Array of [`Rest`](crate::load::Rest): what the longer ones have beyond that.
+    pub const BENCH_RESTS: &str = "BENCH_RESTS";
     /// Array of words, each a [`Step`](crate::load::Step).
     pub const BENCH_STEPS: &str = "BENCH_STEPS";
     /// Array with one [`Run`](crate::load::Run).

@@ -3,7 +3,6 @@
 //! The generator is a kernel program, or a loop that fills the frames of a socket: both take the same steps of the same script.
 
 /// A frame to be copied: Ethernet without tags, IPv4 without options, TCP or UDP or a fragment of either.
-#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template {
     /// Bytes of the frame, at most [`Template::LONGEST`], at least [`Template::SHORTEST`].
@@ -15,12 +14,10 @@ pub struct Template {
 }
 
 impl Template {
-    /// Bytes of the longest frame, without its checksum, and so that a template is a multiple of 8 bytes.
+    /// Bytes of the longest frame, without its checksum, and a few.
     pub const LONGEST: usize = 1520;
     /// Bytes of the shortest frame, without its checksum.
     pub const SHORTEST: usize = 60;
-    /// Bytes of a template.
-    pub const SIZE: usize = size_of::<Template>();
     /// Bytes that are changed from frame to frame, all at the beginning.
     pub const HEAD: usize = 54;
 
@@ -50,22 +47,50 @@ impl Template {
         Template { length: frame.len().clamp(Self::SHORTEST, Self::LONGEST) as u32, flags, bytes }
     }
 
-    /// As the generator's map has it.
-    pub fn to_bytes(&self) -> [u8; Self::SIZE] {
-        let mut all = [0; Self::SIZE];
-        let fields = self.length.to_ne_bytes().into_iter().chain(self.flags.to_ne_bytes()).chain(self.bytes);
+    /// How the generator's map has its beginning; its rest is that of this number, if it has one.
+    pub fn beginning(&self, rest: u32) -> [u8; Beginning::SIZE] {
+        let mut all = [0; Beginning::SIZE];
+        let fields = [self.length, self.flags, rest].into_iter().flat_map(u32::to_ne_bytes).chain(self.bytes);
         for (to, from) in all.iter_mut().zip(fields) {
             *to = from;
         }
         all
     }
 
+    /// What its beginning does not hold.
+    pub fn rest(&self) -> Option<&Rest> {
+        self.bytes.last_chunk().filter(|_| self.length as usize > Beginning::BYTES)
+    }
+
     /// Whether it has this flag.
-    #[inline(always)]
     pub const fn is(&self, flag: u32) -> bool {
-        self.flags & flag != 0
+        has(self.flags, flag)
     }
 }
+
+/// How the generator has a template: most frames of a conversation are short, and come out of two cache lines.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    /// [`Template::length`].
+    pub length: u32,
+    /// [`Template::flags`].
+    pub flags: u32,
+    /// Number of its [`Rest`], where it is longer than [`Beginning::BYTES`].
+    pub rest: u32,
+    /// The first bytes of the frame.
+    pub bytes: [u8; Beginning::BYTES],
+}
+
+impl Beginning {
+    /// Bytes of a frame that lie here.
+    pub const BYTES: usize = 116;
+    /// Bytes of this.
+    pub const SIZE: usize = size_of::<Beginning>();
+}
+
+/// What a longer frame has beyond its [`Beginning`].
+pub type Rest = [u8; Template::LONGEST - Beginning::BYTES];
 
 /// One step of a script: which template, and for which of the clients that talk at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +113,12 @@ impl Step {
     pub const fn of(word: u32) -> Self {
         Step { template: word & 0xff_ffff, slot: (word >> 24) as u8 }
     }
+}
+
+/// Whether a template's flags have this one.
+#[inline(always)]
+pub const fn has(flags: u32, flag: u32) -> bool {
+    flags & flag != 0
 }
 
 /// The state of a generator: first what it is told, then what it counts.
@@ -200,10 +231,10 @@ impl Run {
         }
     }
 
-    /// The client of the frame that comes next.
+    /// The client of the frame that comes next, by its template's flags.
     #[inline(always)]
-    pub fn client(&self, template: &Template) -> Client {
-        let number = if template.is(Template::CONVERSATION) { self.round } else { self.sent };
+    pub fn client(&self, flags: u32) -> Client {
+        let number = if has(flags, Template::CONVERSATION) { self.round } else { self.sent };
         // An odd factor: each number of so many bits comes once before any comes again, in an order that looks like none.
         let number = number.wrapping_add(self.seed).wrapping_mul(0x9e37_79b1);
         let hosts = (1_u64 << (self.host_bits & 31)) - 1;
@@ -226,17 +257,17 @@ const IP_CHECKSUM: usize = 24;
 const UDP_CHECKSUM: usize = 40;
 const TCP_CHECKSUM: usize = 50;
 
-/// Gives a frame's head its client. The checksums stay right.
+/// Gives a frame's head its client, as its template's flags say. The checksums stay right.
 #[inline(always)]
-pub fn patch(head: &mut [u8; Template::HEAD], template: &Template, slot: u8, client: Client) {
-    if template.is(Template::FIXED) {
+pub fn patch(head: &mut [u8; Template::HEAD], flags: u32, slot: u8, client: Client) {
+    if has(flags, Template::FIXED) {
         return;
     }
-    if template.is(Template::SHIFTED) {
-        let at = if template.is(Template::ANSWER) { 31 } else { 27 };
+    if has(flags, Template::SHIFTED) {
+        let at = if has(flags, Template::ANSWER) { 31 } else { 27 };
         return shift(head, at, client.host as u8);
     }
-    if template.is(Template::ANSWER) {
+    if has(flags, Template::ANSWER) {
         patch_at::<30, 36>(head, slot, client);
     } else {
         patch_at::<26, 34>(head, slot, client);

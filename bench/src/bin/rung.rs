@@ -1,5 +1,6 @@
 //! One trial of each rung, for looking at the ladder itself.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use portreeve_bench::generator::Pace;
 use portreeve_bench::lab::Lab;
+use portreeve_bench::load::capture;
 use portreeve_bench::result::Trial;
 use portreeve_bench::rung::{ladder, only};
 use portreeve_bench::{program, refusals, scenario};
@@ -22,6 +24,9 @@ struct Cli {
     /// What to send; `drop-rate --load list` says what there is
     #[arg(default_value = "wanted")]
     load: String,
+    /// Send the frames of this capture file instead, those that the sensor wants
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
     /// Frames a second; left out, as many as can be sent
     #[arg(long)]
     rate: Option<f64>,
@@ -45,7 +50,10 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     refusals::refuse_machine()?;
-    let load = scenario::load(&cli.load).with_context(|| format!("there is no load {}", cli.load))?;
+    let load = match &cli.replay {
+        Some(file) => capture::read(file)?,
+        None => scenario::load(&cli.load).with_context(|| format!("there is no load {}", cli.load))?,
+    };
     let pace = cli.rate.map_or(Pace::FlatOut, Pace::PerSecond);
     let mut lab = Lab::veth()?;
     println!("{}: {:.1} bytes, {:.1} % wanted", load.name, load.frame_bytes(), 100.0 * load.wanted());

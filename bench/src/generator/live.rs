@@ -11,7 +11,7 @@ use aya::programs::{ProgramError, TestRun, TestRunAttrs, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use nix::sys::pthread::{pthread_kill, pthread_self};
 use nix::sys::signal::Signal;
-use portreeve_ebpf::load::{Run, Template};
+use portreeve_ebpf::load::{Beginning, Rest, Run, Template};
 use portreeve_ebpf::names;
 
 use super::{Generator, Pace, Sent};
@@ -78,14 +78,21 @@ impl Program {
     fn new(device: u32, load: &Load) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(names::BENCH_TEMPLATES, load.templates.len() as u32)
+            .map_max_entries(names::BENCH_RESTS, load.templates.iter().filter_map(Template::rest).count().max(1) as u32)
             .map_max_entries(names::BENCH_STEPS, load.steps.len() as u32)
             .load(portreeve::kernel::object())?;
         let mut take = |name| ebpf.take_map(name).with_context(|| format!("the kernel object has no {name}"));
         let mut to: DevMap<MapData> = take(names::BENCH_DEVICE)?.try_into()?;
         to.set(0, device, None, 0)?;
-        let mut templates: Array<MapData, [u8; Template::SIZE]> = take(names::BENCH_TEMPLATES)?.try_into()?;
+        let mut templates: Array<MapData, [u8; Beginning::SIZE]> = take(names::BENCH_TEMPLATES)?.try_into()?;
+        let mut rests: Array<MapData, Rest> = take(names::BENCH_RESTS)?.try_into()?;
+        let mut written = 0;
         for (number, template) in load.templates.iter().enumerate() {
-            templates.set(number as u32, template.to_bytes(), 0)?;
+            templates.set(number as u32, template.beginning(written), 0)?;
+            if let Some(rest) = template.rest() {
+                rests.set(written, rest, 0)?;
+                written += 1;
+            }
         }
         let mut steps: Array<MapData, u32> = take(names::BENCH_STEPS)?.try_into()?;
         for (number, step) in load.steps.iter().enumerate() {

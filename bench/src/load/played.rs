@@ -27,7 +27,7 @@ impl<'a> Played<'a> {
         self.frame.clear();
         self.frame.extend(template.bytes.iter().take(template.length as usize));
         if let Some(head) = self.frame.first_chunk_mut() {
-            patch(head, template, step.slot, self.run.client(template));
+            patch(head, template.flags, step.slot, self.run.client(template.flags));
         }
         if template.is(Template::STAMPED)
             && let Some(stamp) = self.frame.last_chunk_mut()
@@ -83,7 +83,7 @@ mod tests {
         let mut clients = BTreeSet::new();
         for _ in 0..1 << 9 {
             let template = &load.templates[0];
-            let client = played.run.client(template);
+            let client = played.run.client(template.flags);
             assert!(clients.insert((client.host, client.port)), "{client:?} comes again");
             played.next(1).expect("a frame");
         }
