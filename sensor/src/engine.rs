@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::event::EventStream;
 use crate::flow::shard::Shard;
 use crate::outbox::{WhenFull, outbox};
-use crate::policy::{Neighbours, Policy};
+use crate::policy::{Policy, neighbours};
 use crate::record::LogName;
 use crate::respond::{Requests, Resetter};
 use crate::stats::{WorkerStats, is_clock, is_level};
@@ -90,8 +90,10 @@ where
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     let of = sources.len() as u32;
-    let requests = if manner.responds { respond(settings, &mut collector)? } else { None };
-    for (source, neighbours) in sources.into_iter().zip(Neighbours::of(of as usize)) {
+    let mut requests =
+        if manner.responds { respond(settings, sources.len(), &mut collector)? } else { Vec::new() }.into_iter();
+    for (source, neighbours) in sources.into_iter().zip(neighbours(of as usize)) {
+        let requests = requests.next();
         let counted = Arc::new(WorkerStats::default());
         let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full, Arc::clone(&counted));
         collector.listen_to(inbox);
@@ -101,7 +103,7 @@ where
         let policy = policy.meeting(neighbours).responding(requests.is_some());
         let policy = EventStream::new(policy, told);
         let mut shard = Shard::new(Arc::clone(settings), &ports, policy, Arc::clone(&counted));
-        shard = shard.responding(requests.clone()).traced(tracer);
+        shard = shard.responding(requests).traced(tracer);
         if settings.capture.steering == Steering::Hash {
             shard = shard.numbered(prepared.len() as u32, of);
         }
@@ -123,14 +125,14 @@ where
     Ok(Running { workers, collector, stats, since, cpu_before })
 }
 
-/// Starts the thread that resets connections, if they are terminated at all.
-fn respond(settings: &Settings, collector: &mut Collector) -> Result<Option<Requests>> {
+/// Starts the thread that resets connections, if they are terminated at all: what each worker asks it by.
+fn respond(settings: &Settings, workers: usize, collector: &mut Collector) -> Result<Vec<Requests>> {
     if !settings.terminates() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let (outbox, inbox) = outbox(settings.limits.responses_waiting, WhenFull::Drop, Arc::default());
     collector.listen_to(inbox);
-    Resetter::open(settings, outbox)?.start(settings.limits.responses_waiting).map(Some)
+    Resetter::open(settings, outbox)?.start(workers, settings.limits.responses_waiting)
 }
 
 impl<S> Running<S> {

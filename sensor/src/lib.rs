@@ -75,9 +75,8 @@
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
 //!    the last to be lost. Nor does it wait where the other has lost its processor in the middle of a step: each end of an outbox touches
-//!    what the other has finished, and the collector keeps off the workers' processors, if there are others. (A replay may wait: a file can
-//!    be read more slowly, and nothing may be missing from its logs. And one hole is known: a worker that hears another's news of expected
-//!    connections spins, should the other lose its processor within the nanoseconds of telling.)
+//!    what the other has finished, and so does each end of every [`lane`] between two threads; and the collector keeps off the workers'
+//!    processors, if there are others. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
 //! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (What a
 //!    connection's record gathered goes with it, and a sink puts it into words; a packet that is recorded is copied into a message of its own.
 //!    Two locks are tried, never waited for: a batch's, to refill, and a long text's, for its buffer; where somebody has it, frames are given
@@ -129,6 +128,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod keyed;
+pub mod lane;
 pub mod spare;
 pub mod text;
 pub mod time;

@@ -1,12 +1,9 @@
 //! From a worker to the collector: a bounded queue that never makes a live worker wait.
 
-mod lane;
-
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use lane::{Giver, Taker, lane};
-
+use crate::lane::{Giver, Taker, lane};
 use crate::record::{Content, Message};
 use crate::stats::{Counter, WorkerStats};
 use crate::time::Timestamp;

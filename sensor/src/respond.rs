@@ -1,17 +1,14 @@
 //! Terminating connections: workers say which, and one thread of its own sends the RSTs and tells what became of each.
 //!
-//! A worker never waits for it: requests go through a bounded queue, and one that finds no room is counted. The thread ends when the
+//! A worker never waits for it: requests go through a lane of its own, and one that finds no room is counted. The thread ends when the
 //! last worker has.
 
 mod rate;
 mod way;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-
-use crossbeam::queue::ArrayQueue;
 
 use rate::Rate;
 use way::{Sockets, Way};
@@ -19,6 +16,7 @@ use way::{Sockets, Way};
 use crate::config::{RespondSettings, Settings};
 use crate::error::{Error, Result};
 use crate::flow::key::Direction;
+use crate::lane::{Giver, Taker, lane};
 use crate::outbox::Outbox;
 use crate::packet::forge::{LinkHeader, Reset};
 use crate::record::{ConnId, Message, RespondRecord};
@@ -58,21 +56,21 @@ pub struct Sent {
 }
 
 /// A worker's end: where it leaves its requests.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Requests {
-    queue: Arc<ArrayQueue<Request>>,
+    lane: Giver<Request>,
     thread: Thread,
 }
 
 impl Requests {
-    /// Leaves requests in `queue`, and wakes `thread`, which takes them out.
-    pub fn to(queue: Arc<ArrayQueue<Request>>, thread: Thread) -> Self {
-        Requests { queue, thread }
+    /// Leaves requests in `lane`, and wakes `thread`, which takes them out.
+    pub fn to(lane: Giver<Request>, thread: Thread) -> Self {
+        Requests { lane, thread }
     }
 
     /// Leaves a request; `false` if there was no room for it.
     pub fn push(&self, request: Request) -> bool {
-        let left = self.queue.push(request).is_ok();
+        let left = self.lane.give(request).is_ok();
         self.thread.unpark();
         left
     }
@@ -103,23 +101,24 @@ impl Resetter {
         Ok(Resetter::new(settings.respond.clone(), way, outbox))
     }
 
-    /// Starts the thread, for which so many requests may wait; it ends when every clone of what this returns is gone.
+    /// Starts the thread, for which so many requests of all workers may wait; it ends when all that this returns, one for each worker, are
+    /// gone.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(self, waiting: usize) -> Result<Requests> {
-        let queue = Arc::new(ArrayQueue::new(waiting.max(1)));
-        let waiting = Arc::clone(&queue);
-        let thread = thread::Builder::new().name("resetter".to_owned()).spawn(move || self.run(&waiting));
+    pub fn start(self, workers: usize, waiting: usize) -> Result<Vec<Requests>> {
+        let each = (waiting / workers.max(1)).max(1);
+        let (givers, takers): (Vec<_>, Vec<_>) = (0..workers).map(|_| lane(each)).unzip();
+        let thread = thread::Builder::new().name("resetter".to_owned()).spawn(move || self.run(&takers));
         let thread = thread.map_err(|why| Error::new("start the thread that sends RSTs", why))?.thread().clone();
-        Ok(Requests::to(queue, thread))
+        Ok(givers.into_iter().map(|lane| Requests::to(lane, thread.clone())).collect())
     }
 
-    fn run(mut self, waiting: &Arc<ArrayQueue<Request>>) {
+    fn run(mut self, waiting: &[Taker<Request>]) {
         let since = Instant::now();
         loop {
-            let last = Arc::strong_count(waiting) == 1;
-            while let Some(request) = waiting.pop() {
+            let last = waiting.iter().all(Taker::is_alone);
+            while let Some(request) = waiting.iter().find_map(Taker::take) {
                 let record = self.respond(&request, since.elapsed());
                 self.outbox.push(Message::record(request.at, record));
             }
@@ -219,6 +218,7 @@ struct Done {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Arc;
 
     use super::*;
     use crate::outbox::{WhenFull, outbox};

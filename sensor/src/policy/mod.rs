@@ -29,7 +29,7 @@ use ipnet::IpNet;
 use siphasher::sip::SipHasher13;
 
 pub use capture_loss::{CaptureLoss, Evidence, PEER};
-pub use ftp::{EXPECTED_BYTES, Neighbours};
+pub use ftp::{EXPECTED_BYTES, Neighbours, neighbours};
 pub use guessing::Guessing;
 pub use memory::ENTRY_BYTES;
 pub use notice::Note;

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crossbeam::queue::ArrayQueue;
-
 use super::{FilterCounters, HostFilter};
 use crate::capture::plan::Plan;
 use crate::capture::{BypassReason, Bypassed, Expectation, Frame, Gate};
 use crate::flow::key::FlowKey;
+use crate::lane::Peers;
 
 /// Requests that may wait for a shard; it looks after every chunk or batch of frames.
 const REQUESTS: usize = 4096;
@@ -17,8 +16,7 @@ const REQUESTS: usize = 4096;
 /// to an expected endpoint may belong to another shard than who was told of it, so expectations go to all.
 pub struct ShardFilter {
     filter: HostFilter,
-    requests: Arc<ArrayQueue<Request>>,
-    others: Vec<Arc<ArrayQueue<Request>>>,
+    others: Peers<Request>,
 }
 
 #[derive(Clone, Copy)]
@@ -31,24 +29,15 @@ impl ShardFilter {
     /// A filter for each of the plan's workers.
     pub fn all(plan: &Plan) -> Vec<ShardFilter> {
         let shards = plan.options.workers.max(1) as usize;
-        let queues: Vec<_> = (0..shards).map(|_| Arc::new(ArrayQueue::new(REQUESTS))).collect();
-        let others = |shard: usize| {
-            let others = queues.iter().enumerate().filter(|&(other, _)| other != shard);
-            others.map(|(_, queue)| Arc::clone(queue)).collect()
-        };
-        let shard = |(shard, requests): (usize, &Arc<_>)| ShardFilter {
-            filter: HostFilter::new(plan),
-            requests: Arc::clone(requests),
-            others: others(shard),
-        };
-        queues.iter().enumerate().map(shard).collect()
+        let others = Peers::of(shards, REQUESTS);
+        others.into_iter().map(|others| ShardFilter { filter: HostFilter::new(plan), others }).collect()
     }
 
     /// Does what the other shards have asked for since the last time.
     pub fn hear(&mut self) {
         // What comes in meanwhile can wait: a look has an end.
-        for _ in 0..self.requests.len() {
-            match self.requests.pop() {
+        for _ in 0..self.others.waiting() {
+            match self.others.hear() {
                 Some(Request::Expect(expectation)) => self.filter.expect(expectation),
                 Some(Request::Unexpect(expectation)) => self.filter.unexpect(expectation),
                 None => break,
@@ -63,8 +52,7 @@ impl ShardFilter {
 
     /// A request that finds no room costs the other shard one expectation, and nobody waits.
     fn tell_others(&self, request: Request) {
-        let lost = self.others.iter().filter(|other| other.push(request).is_err()).count();
-        self.counters().requests_lost.add(lost as u64);
+        self.counters().requests_lost.add(self.others.tell(request));
     }
 }
 

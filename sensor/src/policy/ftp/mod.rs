@@ -15,7 +15,7 @@ mod session;
 mod transfers;
 
 pub use expected::{EXPECTED_BYTES, ExpectedData};
-pub use neighbours::Neighbours;
+pub use neighbours::{Neighbours, neighbours};
 pub use session::FtpSession;
 
 use super::{Policy, Seen, Session};

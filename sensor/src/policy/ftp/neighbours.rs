@@ -2,12 +2,10 @@
 //! session that named it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-
-use crossbeam::queue::ArrayQueue;
 
 use super::expected::ExpectedData;
 use super::place::{Expected, Place};
+use crate::lane::Peers;
 use crate::record::ConnId;
 use crate::stats::WorkerStats;
 use crate::time::Timestamp;
@@ -24,44 +22,12 @@ pub enum News {
     Over(Place),
 }
 
-/// One worker's way to the others.
-#[derive(Clone, Default, Debug)]
-pub struct Neighbours {
-    own: Option<Arc<ArrayQueue<News>>>,
-    others: Vec<Arc<ArrayQueue<News>>>,
-}
+/// One worker's ways to the others.
+pub type Neighbours = Peers<News>;
 
-impl Neighbours {
-    /// The ways between so many workers, one for each.
-    pub fn of(workers: usize) -> Vec<Neighbours> {
-        if workers < 2 {
-            return vec![Neighbours::default(); workers];
-        }
-        let queues: Vec<_> = (0..workers).map(|_| Arc::new(ArrayQueue::new(NEWS))).collect();
-        let others = |own: usize| {
-            let others = queues.iter().enumerate().filter(|&(other, _)| other != own);
-            others.map(|(_, queue)| Arc::clone(queue)).collect()
-        };
-        let neighbours =
-            |(own, queue): (usize, &Arc<_>)| Neighbours { own: Some(Arc::clone(queue)), others: others(own) };
-        queues.iter().enumerate().map(neighbours).collect()
-    }
-
-    /// Tells the others, and never waits: how many of them had no room for it.
-    pub fn tell(&self, news: News) -> u64 {
-        self.others.iter().filter(|other| other.push(news).is_err()).count() as u64
-    }
-
-    /// Whether no other worker has told anything.
-    #[inline]
-    pub fn are_quiet(&self) -> bool {
-        self.own.as_ref().is_none_or(|own| own.is_empty())
-    }
-
-    /// What another worker has told, the oldest first.
-    pub fn hear(&self) -> Option<News> {
-        self.own.as_ref().filter(|own| !own.is_empty())?.pop()
-    }
+/// The ways between so many workers, one worker's each.
+pub fn neighbours(workers: usize) -> Vec<Neighbours> {
+    Peers::of(workers, NEWS)
 }
 
 impl ExpectedData {

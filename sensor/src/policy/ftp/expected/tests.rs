@@ -3,6 +3,7 @@
 use super::*;
 use crate::capture::Expectation;
 use crate::capture::{BypassReason, Bypassed};
+use crate::policy::neighbours;
 use crate::record::Uid;
 
 #[derive(Default)]
@@ -82,7 +83,7 @@ fn a_hundred_thousand_expectations_are_bounded_and_the_newest_holds() {
 #[test]
 fn workers_tell_each_other_and_keep_what_they_use() {
     let settings = Settings::default();
-    let mut neighbours = Neighbours::of(2);
+    let mut neighbours = neighbours(2);
     let (mut here, mut there) = (ExpectedData::new(&settings), ExpectedData::new(&settings));
     there.meet(neighbours.remove(1));
     here.meet(neighbours.remove(0));

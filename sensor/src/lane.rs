@@ -3,11 +3,16 @@
 //! Alone, `ArrayQueue` has one end spin while the other is in the middle of a step; and should the system have taken its processor away just
 //! then, that lasts until it has one again: milliseconds. Here each end says how many of its steps are over, and the other touches nothing else.
 
+mod peers;
+
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
+
+pub use self::peers::Peers;
 
 use crate::stats::Counter;
 
@@ -21,7 +26,7 @@ struct Lane<T> {
 
 /// The end that gives. Its clones are the same thread's.
 #[derive(Debug)]
-pub(super) struct Giver<T> {
+pub struct Giver<T> {
     lane: Arc<Lane<T>>,
     /// How many were taken when that was last asked: the answer is in the other thread's memory.
     taken: Cell<u64>,
@@ -29,14 +34,14 @@ pub(super) struct Giver<T> {
 
 /// The end that takes. Its clones are the same thread's.
 #[derive(Debug)]
-pub(super) struct Taker<T> {
+pub struct Taker<T> {
     lane: Arc<Lane<T>>,
     /// How many were given when that was last asked.
     given: Cell<u64>,
 }
 
 /// A lane with room for so many.
-pub(super) fn lane<T>(slots: usize) -> (Giver<T>, Taker<T>) {
+pub fn lane<T>(slots: usize) -> (Giver<T>, Taker<T>) {
     let lane = Lane { queue: ArrayQueue::new(slots), given: CachePadded::default(), taken: CachePadded::default() };
     let lane = Arc::new(lane);
     (Giver { lane: Arc::clone(&lane), taken: Cell::default() }, Taker { lane, given: Cell::default() })
@@ -55,6 +60,9 @@ impl<T> Giver<T> {
     }
 
     /// Gives one over, or back if there is no room.
+    ///
+    /// # Errors
+    /// There is no room for it.
     pub fn give(&self, item: T) -> Result<(), T> {
         if !self.has_room(1) {
             return Err(item);
@@ -79,6 +87,13 @@ impl<T> Taker<T> {
         let item = self.lane.queue.pop()?;
         self.lane.taken.set(taken.wrapping_add(1));
         Some(item)
+    }
+
+    /// Whether the other end is gone. What it gave before may still be there: ask this first, then take.
+    pub fn is_alone(&self) -> bool {
+        let alone = Arc::strong_count(&self.lane) == 1;
+        fence(Ordering::Acquire);
+        alone
     }
 
     /// How many there are now.
@@ -111,6 +126,10 @@ mod tests {
         assert_eq!((giver.give(1), twin.give(2), giver.give(3), twin.give(3)), (Ok(()), Ok(()), Err(3), Err(3)));
         assert_eq!((taker.waiting(), taker.take(), taker.clone().take(), taker.take()), (2, Some(1), Some(2), None));
         assert_eq!((giver.has_room(2), giver.give(4), taker.take(), taker.waiting()), (true, Ok(()), Some(4), 0));
+        drop(giver);
+        assert!(!taker.is_alone());
+        drop(twin);
+        assert!(taker.is_alone());
     }
 
     #[test]
