@@ -46,8 +46,8 @@ struct DatedNote {
 #[inline(always)]
 pub fn count(program: u32, counter: Counter) {
     if let Some(counts) = COUNTS.get_ptr_mut(program) {
-        // SAFETY: the element exists for the program's whole run and belongs to this CPU; the mask keeps the index inside.
-        unsafe { (*counts)[counter as usize & (SLOTS - 1)] += 1 };
+        // SAFETY: the element exists for the program's whole run and belongs to this CPU; the index is below the number of slots.
+        unsafe { *(*counts).get_unchecked_mut(below::<SLOTS>(counter as u32)) += 1 };
     }
 }
 
@@ -57,7 +57,7 @@ pub fn count_frames(program: u32, counter: Counter, frames: u64) {
     if let Some(counts) = COUNTS.get_ptr_mut(program) {
         // SAFETY: as above.
         unsafe {
-            (*counts)[counter as usize & (SLOTS - 1)] += frames;
+            *(*counts).get_unchecked_mut(below::<SLOTS>(counter as u32)) += frames;
             (*counts)[FURTHER_SEGMENTS] += frames - 1;
         }
     }

@@ -6,7 +6,7 @@ use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::bpf_xdp_adjust_meta;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use portreeve_ebpf::{Counter, Decision, Metadata, Rules, examine, glance, shard_of};
+use portreeve_ebpf::{Counter, Metadata, Rules, examine, glance, shard_of};
 
 use crate::frame::Frame;
 use crate::maps::{Maps, XSKS, count, now, rules, workers};
@@ -24,18 +24,18 @@ pub fn portreeve_xdp(context: XdpContext) -> u32 {
     if !cfg!(feature = "trace")
         && let Some(decision) = glance(&frame, &mut maps)
     {
-        return act(&context, decision.counter, &block(&decision));
+        return act(&context, decision.counter, decision.hash);
     }
-    let mut block = Metadata { magic: 0, hash: 0, ktime: 0, l3: 0, why: 0, l4: 0, vlan: 0, protocol: 0, flags: 0 };
-    let counter = examined(context.ctx, &mut block);
+    let mut hash = 0;
+    let counter = examined(context.ctx, &mut hash);
     #[cfg(feature = "trace")]
     crate::trace::write();
-    act(&context, counter, &block)
+    act(&context, counter, hash)
 }
 
 /// The rest, as a function of its own: what nearly every frame runs stays short, and needs neither the stack nor the registers of this.
 #[inline(never)]
-fn examined(context: *mut xdp_md, found: &mut Metadata) -> Counter {
+fn examined(context: *mut xdp_md, hash: &mut u32) -> Counter {
     let context = XdpContext::new(context);
     let Some(mut maps) = Maps::open() else { return Counter::NotIp };
     // SAFETY: the context that the program was given.
@@ -43,24 +43,19 @@ fn examined(context: *mut xdp_md, found: &mut Metadata) -> Counter {
     let decision = examine(&frame, &mut maps);
     #[cfg(feature = "trace")]
     crate::trace::keep(&decision, context.data_end() - context.data());
-    *found = block(&decision);
+    *hash = decision.hash;
     decision.counter
 }
 
+/// Does with a frame what was decided: to the worker's socket, with time and hash in front.
 #[inline(always)]
-fn block(decision: &Decision) -> Metadata {
-    Metadata::new(&decision.packet, decision.counter, decision.hash, 0)
-}
-
-/// Does with a frame what was decided: to the worker's socket, with what was found in front.
-#[inline(always)]
-fn act(context: &XdpContext, counter: Counter, found: &Metadata) -> u32 {
+fn act(context: &XdpContext, counter: Counter, hash: u32) -> u32 {
     if !counter.redirects() {
         count(XDP, counter);
         return leftover();
     }
-    stamp(context, found);
-    match XSKS.redirect(socket(context, found.hash), u64::from(leftover())) {
+    stamp(context, hash);
+    match XSKS.redirect(socket(context, hash), u64::from(leftover())) {
         Ok(action) => {
             count(XDP, counter);
             action
@@ -94,10 +89,10 @@ fn socket(context: &XdpContext, hash: u32) -> u32 {
     queue * workers + worker
 }
 
-/// Writes the metadata block; without room for it the frame goes as it is, and the worker parses it itself.
+/// Writes the metadata block; without room for it the frame goes as it is, and its time is that at which the worker takes it.
 #[inline(always)]
-fn stamp(context: &XdpContext, found: &Metadata) {
-    let ktime = now();
+fn stamp(context: &XdpContext, hash: u32) {
+    let found = Metadata::new(hash, now());
     // SAFETY: the helper checks its argument; a program that goes on after a failure has changed nothing.
     if unsafe { bpf_xdp_adjust_meta(context.as_ptr().cast(), -(Metadata::SIZE as i32)) } != 0 {
         return;
@@ -105,6 +100,6 @@ fn stamp(context: &XdpContext, found: &Metadata) {
     let room = context.metadata();
     if room + Metadata::SIZE <= context.data() {
         // SAFETY: the bytes between data_meta and data are the program's own, and there are enough of them.
-        unsafe { *(room as *mut Metadata) = Metadata { ktime, ..*found } };
+        unsafe { *(room as *mut Metadata) = found };
     }
 }

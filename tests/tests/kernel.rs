@@ -319,7 +319,7 @@ impl Pair {
         if decision.counter.redirects() {
             let (block, rest) = out.split_at(Metadata::SIZE);
             let read = Metadata::read(block).expect("a metadata block");
-            assert_eq!(read, Metadata::new(&decision.packet, decision.counter, decision.hash, read.ktime), "{name}");
+            assert_eq!(read, Metadata::new(decision.hash, read.ktime), "{name}");
             assert_eq!(rest, frame, "{name}: the frame itself");
         } else {
             assert_eq!(out, frame, "{name}: the frame itself");
