@@ -302,6 +302,24 @@ fn no_frame_of_the_umem_is_ever_lost() {
     }
 }
 
+/// Of a deep ring only a few thousand frames are in play at first: the others come into play without the worker.
+#[test]
+fn what_a_worker_sleeps_through_waits_for_it() {
+    let Some(mut tap) = Tap::new(1, 1, 32_768) else { return };
+    let load = Load { count: 20_000, pairs: 64, window: 0 };
+    for number in 0..load.count {
+        tap.sender.send(&Datagram::nth(number, load.pairs).frame()).expect("the wire takes a frame");
+        if number % 256 == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    let source = &mut tap.grid.sources[0];
+    let mut seen = Seen::default();
+    while source.drain(&mut each(|frame, _| seen.frame(&frame, load.pairs, (0, 1)))) > 0 {}
+    assert_eq!(source.losses(), Losses::default());
+    assert_all_came(&[seen], load);
+}
+
 #[test]
 fn both_directions_of_a_thousand_pairs_meet_in_one_worker() {
     let Some(mut tap) = Tap::new(1, 2, 2048) else { return };

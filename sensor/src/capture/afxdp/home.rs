@@ -4,7 +4,7 @@ use std::error::Error;
 use std::num::NonZeroU32;
 #[cfg(debug_assertions)]
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::{io, slice};
 
 use portreeve_ebpf::Metadata;
@@ -18,6 +18,10 @@ pub(super) const HEADROOM: u32 = Metadata::SIZE as u32;
 /// How much of a frame is asked for before it is worked off: headers and a short message. What is longer is read from its beginning to its
 /// end, which a processor foresees.
 const BEGINNING: usize = 256;
+
+/// Frames that lie in the fill ring as long as the workers keep up. The kernel takes the one that has lain there longest: so few are used
+/// again while they are still in the processor's caches, and their pages in its table of pages. The others are a reserve.
+const IN_TURN: usize = 4096;
 
 /// Size of the transmit and completion rings: nothing is sent.
 const UNUSED_RING: u32 = 64;
@@ -46,7 +50,9 @@ impl Layout {
 /// UMEM and fill ring of one queue.
 ///
 /// Any worker may refill, one at a time: the lock is only ever tried, and held for one batch. A worker that finds it taken keeps its
-/// frames and tries again after its next batch, so nobody waits; and no worker depends on another being awake to refill for it.
+/// frames and tries again after its next batch, so nobody waits; and no worker depends on another being awake to refill for it. What frames
+/// are kept back for is a worker that has fallen behind, or is kept from its processor: whoever refills brings them into play, and if nobody
+/// does, a [`Keeper`](super::keeper::Keeper).
 #[derive(Debug)]
 pub(super) struct Home {
     umem: Umem,
@@ -60,15 +66,26 @@ pub(super) struct Home {
 #[derive(Debug)]
 struct Rings {
     fill: FillQueue,
+    /// What is kept back; the one that was used last comes first.
+    reserve: Vec<FrameDesc>,
     _completion: CompQueue,
+}
+
+/// How full a fill ring is.
+#[derive(Clone, Copy)]
+struct Level {
+    /// Frames that lie in it.
+    lie: usize,
+    /// How many more should, and can.
+    room: usize,
 }
 
 /// What came of an attempt to refill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refill {
-    /// As far as there was room; the driver notices by itself.
+    /// They are taken back; the driver notices by itself.
     Done,
-    /// As far as there was room; the driver sleeps and wants a system call.
+    /// They are taken back; the driver sleeps and wants a system call.
     Wake,
     /// Another worker is refilling.
     Busy,
@@ -93,7 +110,11 @@ impl Home {
         };
         let home = Home {
             umem,
-            rings: Mutex::new(Rings { fill, _completion: completion }),
+            rings: Mutex::new(Rings {
+                fill,
+                reserve: Vec::with_capacity(layout.frames as usize),
+                _completion: completion,
+            }),
             frames: layout.frames as usize,
             frame_size: layout.frame_size as usize,
             ownership: Ownership::all_with_user(layout.frames),
@@ -139,28 +160,59 @@ impl Home {
         Metadata::read(unsafe { slice::from_raw_parts(block, Metadata::SIZE) })
     }
 
-    /// Gives frames back to the kernel, as many as there is room for; the rest stays in `held`.
+    /// Takes frames back: the kernel gets as many as are to lie in the fill ring, and the rest is kept for when they are needed.
     pub(super) fn refill(&self, held: &mut Vec<FrameDesc>) -> Refill {
-        let mut rings = match self.rings.try_lock() {
-            Ok(rings) => rings,
-            Err(TryLockError::Poisoned(rings)) => rings.into_inner(),
-            Err(TryLockError::WouldBlock) => return Refill::Busy,
-        };
-        // The kernel hands a frame over before it says that the slot in the fill ring is free again, so there may be less room than
-        // frames for a moment; and the ring takes a batch whole or not at all.
-        let wanted = u32::try_from(held.len()).unwrap_or(u32::MAX);
-        let room = (rings.fill.nb_free(wanted) as usize).min(held.len());
-        let kept = held.len().saturating_sub(room);
-        let (_, given) = held.split_at(kept);
-        for desc in given {
+        let Some(mut rings) = self.try_rings() else { return Refill::Busy };
+        let level = self.level(&mut rings.fill);
+        let (kept, given) = held.split_at(held.len().saturating_sub(level.room));
+        self.give(&mut rings.fill, given);
+        rings.reserve.extend(kept);
+        held.clear();
+        self.call_up(&mut rings);
+        if rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
+    }
+
+    /// Brings what is kept into play where the fill ring runs low; says whether the kernel has taken any frames that have not come back.
+    pub(super) fn reinforce(&self) -> bool {
+        let Some(mut rings) = self.try_rings() else { return true };
+        self.call_up(&mut rings);
+        self.level(&mut rings.fill).lie < IN_TURN.min(self.frames)
+    }
+
+    fn call_up(&self, rings: &mut Rings) {
+        let level = self.level(&mut rings.fill);
+        if level.lie < IN_TURN / 2 && !rings.reserve.is_empty() {
+            let kept = rings.reserve.len().saturating_sub(level.room);
+            self.give(&mut rings.fill, rings.reserve.get(kept..).unwrap_or_default());
+            rings.reserve.truncate(kept);
+        }
+    }
+
+    /// How full the fill ring is. The kernel hands a frame over before it says that its slot is free again, so there may be less room than
+    /// frames for a moment; and the ring takes a batch whole or not at all.
+    fn level(&self, fill: &mut FillQueue) -> Level {
+        let free = fill.nb_free(u32::MAX) as usize;
+        let lie = self.frames.saturating_sub(free);
+        Level { lie, room: IN_TURN.saturating_sub(lie).min(free) }
+    }
+
+    /// Gives frames to the kernel, no more than there is room for.
+    fn give(&self, fill: &mut FillQueue, frames: &[FrameDesc]) {
+        for desc in frames {
             self.ownership.to_kernel(desc.addr() / self.frame_size);
         }
-        // SAFETY: the frames belong to this UMEM and are the caller's, each once (`take` gave them out, and they leave `held` here),
-        // and no reference into them is left: `frame` ties those to the batch that has been worked off.
-        let count = unsafe { rings.fill.produce(given) };
-        debug_assert_eq!(count, room, "under the lock the room cannot shrink");
-        held.truncate(held.len().saturating_sub(count));
-        if count > 0 && rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
+        // SAFETY: the frames belong to this UMEM and are the caller's, each once (`take` gave them out, and who calls this lets go of them),
+        // and no reference into them is left: `bytes` ties those to the batch that has been worked off.
+        let count = unsafe { fill.produce(frames) };
+        debug_assert_eq!(count, frames.len(), "under the lock the room cannot shrink");
+    }
+
+    fn try_rings(&self) -> Option<MutexGuard<'_, Rings>> {
+        match self.rings.try_lock() {
+            Ok(rings) => Some(rings),
+            Err(TryLockError::Poisoned(rings)) => Some(rings.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Tells a driver that sleeps that there are frames to fill again.

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "the AF_XDP door: memory shared with the kernel; every block says why it holds")]
 
 mod home;
+mod keeper;
 mod plan;
 mod socket;
 
@@ -12,6 +13,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::keeper::Keeper;
 use self::plan::Plan;
 use self::socket::{Socket, next_turn, take_batches};
 use super::clock::Clock;
@@ -72,7 +74,7 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dy
         .map(|gate| AfXdp::new(interface, settings, gate, promiscuous.clone()))
         .collect::<Result<Vec<_>>>()?;
     let mut plan = Plan::new(interface, settings)?;
-    let mut running = None;
+    let (mut running, mut homes) = (None, Vec::new());
     for queue in 0..interface.queues {
         let owners = match settings.steering {
             Steering::Hash => 0..workers,
@@ -81,6 +83,7 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dy
         let (home, first) = plan.open(queue)?;
         running.get_or_insert_with(|| plan.running(&first, workers));
         let home = Arc::new(home);
+        homes.push(Arc::clone(&home));
         let mut first = Some(first);
         for (worker, source) in owners.clone().zip(sources.iter_mut().skip(owners.start as usize)) {
             let queues = match first.take() {
@@ -91,6 +94,8 @@ pub fn open(interface: &Interface, settings: &CaptureSettings, gates: Vec<Box<dy
             source.add(Socket::new(index, queues, Arc::clone(&home), source.batch));
         }
     }
+    let keeper = Arc::new(Keeper::start(homes, sources.len())?);
+    sources.iter_mut().for_each(|source| source.keeper = Some(Arc::clone(&keeper)));
     let running =
         running.ok_or_else(|| Error::new(format!("capture on {}", interface.name), "it has no receive queue"))?;
     Ok(Grid { sources, running })
@@ -132,6 +137,8 @@ pub struct AfXdp {
     watch: Watch,
     ended: Option<String>,
     gate: Box<dyn Gate + Send>,
+    /// Looks after the fill rings until the last source is gone.
+    keeper: Option<Arc<Keeper>>,
     /// Keeps the interface promiscuous.
     _promiscuous: Option<Arc<PacketSocket>>,
 }
@@ -153,6 +160,7 @@ impl AfXdp {
             watch: Watch::new(interface)?,
             ended: None,
             gate,
+            keeper: None,
             _promiscuous: promiscuous,
         })
     }
@@ -162,7 +170,7 @@ impl AfXdp {
         self.sockets.push(socket);
     }
 
-    /// Frames that are not the kernel's at the moment: after a drain that shows nothing, 0 unless a fill ring had no room just now.
+    /// Frames that this source has not given back: after a drain that shows nothing, 0 unless another worker was giving some back just then.
     pub fn frames_held(&self) -> usize {
         self.sockets.iter().map(Socket::frames_held).sum()
     }
