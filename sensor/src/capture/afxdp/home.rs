@@ -66,7 +66,7 @@ pub(super) struct Home {
 #[derive(Debug)]
 struct Rings {
     fill: FillQueue,
-    /// What is kept back; the one that was used last comes first.
+    /// What is kept back.
     reserve: Vec<FrameDesc>,
     _completion: CompQueue,
 }
@@ -99,7 +99,7 @@ pub(super) struct Queues {
 }
 
 impl Home {
-    /// Makes the memory, binds the first socket to `queue` and gives the kernel all frames.
+    /// Makes the memory, binds the first socket to `queue` and gives the kernel frames to begin with.
     pub(super) fn open(device: &DeviceName, queue: u32, layout: Layout) -> io::Result<(Self, Queues)> {
         let config = umem_config(layout).map_err(io::Error::other)?;
         let frames = NonZeroU32::new(layout.frames).ok_or(io::ErrorKind::InvalidInput)?;
@@ -120,7 +120,7 @@ impl Home {
             ownership: Ownership::all_with_user(layout.frames),
         };
         home.refill(&mut free);
-        debug_assert!(free.is_empty(), "the fill ring has room for every frame");
+        debug_assert!(free.is_empty(), "nobody else refills yet");
         Ok((home, queues))
     }
 
@@ -163,8 +163,8 @@ impl Home {
     /// Takes frames back: the kernel gets as many as are to lie in the fill ring, and the rest is kept for when they are needed.
     pub(super) fn refill(&self, held: &mut Vec<FrameDesc>) -> Refill {
         let Some(mut rings) = self.try_rings() else { return Refill::Busy };
-        let level = self.level(&mut rings.fill);
-        let (kept, given) = held.split_at(held.len().saturating_sub(level.room));
+        let room = self.level(&mut rings.fill).room;
+        let (kept, given) = held.split_at(held.len().saturating_sub(room));
         self.give(&mut rings.fill, given);
         rings.reserve.extend(kept);
         held.clear();
@@ -172,13 +172,14 @@ impl Home {
         if rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
     }
 
-    /// Brings what is kept into play where the fill ring runs low; says whether the kernel has taken any frames that have not come back.
+    /// Brings what is kept into play where the fill ring runs low; says whether the kernel has frames that have not come back.
     pub(super) fn reinforce(&self) -> bool {
         let Some(mut rings) = self.try_rings() else { return true };
         self.call_up(&mut rings);
         self.level(&mut rings.fill).lie < IN_TURN.min(self.frames)
     }
 
+    /// The frames that were used last come first.
     fn call_up(&self, rings: &mut Rings) {
         let level = self.level(&mut rings.fill);
         if level.lie < IN_TURN / 2 && !rings.reserve.is_empty() {
