@@ -90,8 +90,7 @@ where
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
     let mut prepared = Vec::new();
     let of = sources.len() as u32;
-    let mut requests =
-        if manner.responds { respond(settings, sources.len(), &mut collector)? } else { Vec::new() }.into_iter();
+    let mut requests = respond(settings, manner, sources.len(), &mut collector)?.into_iter();
     for (source, neighbours) in sources.into_iter().zip(neighbours(of as usize)) {
         let requests = requests.next();
         let counted = Arc::new(WorkerStats::default());
@@ -126,8 +125,8 @@ where
 }
 
 /// Starts the thread that resets connections, if they are terminated at all: what each worker asks it by.
-fn respond(settings: &Settings, workers: usize, collector: &mut Collector) -> Result<Vec<Requests>> {
-    if !settings.terminates() {
+fn respond(settings: &Settings, manner: Manner, workers: usize, collector: &mut Collector) -> Result<Vec<Requests>> {
+    if !manner.responds || !settings.terminates() {
         return Ok(Vec::new());
     }
     let (outbox, inbox) = outbox(settings.limits.responses_waiting, WhenFull::Drop, Arc::default());

@@ -52,8 +52,8 @@
 //! The sockets of a queue share its memory and its fill ring. Any worker may refill, by trying a lock that is held for one batch and
 //! never waited for; a ring that one worker owned would run empty while that worker slept. Of the frames, few are in play, so that they are
 //! used again while the processor's caches know them; the rest is a reserve that whoever refills calls up, and a thread that looks twice a
-//! millisecond, for a worker that is kept from its processor. A worker shows the frames of several queues in
-//! the order of the kernel program's time stamps, so that a reply never overtakes its call through a queue that is drained sooner.
+//! millisecond, for a worker that is kept from its processor. A worker shows the frames of several queues in the order of the kernel
+//! program's time stamps, so that a reply never overtakes its call through a queue that is drained sooner.
 //! AF_PACKET fans out by a hash of its own: what counts is that a pair of addresses has one worker.
 //!
 //! # Expected connections
@@ -76,9 +76,10 @@
 //! # Invariants
 //!
 //! 1. A live worker never waits for another thread. A full [`outbox`] costs a record, is counted, and never costs a packet; notices are
-//!    the last to be lost. Nor does it wait where the other has lost its processor in the middle of a step: each end of an outbox touches
-//!    what the other has finished, and so does each end of every [`lane`] between two threads; and the collector keeps off the workers'
-//!    processors, if there are others. (A replay may wait: a file can be read more slowly, and nothing may be missing from its logs.)
+//!    the last to be lost. Nor does it wait where the other has lost its processor in the middle of a step: what goes from a worker to another
+//!    thread goes through a [`lane`], each end of which touches what the other has finished; and the collector, like the thread that looks after
+//!    the fill rings, stays off the workers' processors, if there are others. (A replay may wait: a file can be read more slowly, and nothing
+//!    may be missing from its logs.)
 //! 2. Nothing is allocated, formatted, locked or asked of a clock per packet after warm-up. Time comes from the source. (What a
 //!    connection's record gathered goes with it, and a sink puts it into words; a packet that is recorded is copied into a message of its own.
 //!    Two locks are tried, never waited for: a batch's, to refill, and a long text's, for its buffer; where somebody has it, frames are given

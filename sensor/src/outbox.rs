@@ -1,7 +1,6 @@
 //! From a worker to the collector: a bounded queue that never makes a live worker wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
 
 use crate::lane::{Giver, Taker, lane};
 use crate::record::{Content, Message};
@@ -123,9 +122,7 @@ impl Inbox {
 
     /// Whether the worker is gone. What it pushed before may still be there: ask this first, then drain.
     pub fn is_closed(&self) -> bool {
-        let closed = Arc::strong_count(&self.told) == 1;
-        fence(Ordering::Acquire);
-        closed
+        self.messages.is_alone()
     }
 
     /// Messages that the worker wanted to hand over, with those that found no room.

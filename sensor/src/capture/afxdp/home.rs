@@ -71,15 +71,6 @@ struct Rings {
     _completion: CompQueue,
 }
 
-/// How full a fill ring is.
-#[derive(Clone, Copy)]
-struct Level {
-    /// Frames that lie in it.
-    lie: usize,
-    /// How many more should, and can.
-    room: usize,
-}
-
 /// What came of an attempt to refill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refill {
@@ -163,38 +154,41 @@ impl Home {
     /// Takes frames back: the kernel gets as many as are to lie in the fill ring, and the rest is kept for when they are needed.
     pub(super) fn refill(&self, held: &mut Vec<FrameDesc>) -> Refill {
         let Some(mut rings) = self.try_rings() else { return Refill::Busy };
-        let room = self.level(&mut rings.fill).room;
-        let (kept, given) = held.split_at(held.len().saturating_sub(room));
+        let lie = self.lie(&mut rings.fill);
+        let (kept, given) = held.split_at(held.len().saturating_sub(self.missing(lie)));
         self.give(&mut rings.fill, given);
         rings.reserve.extend(kept);
+        self.call_up(&mut rings, lie.saturating_add(given.len()));
         held.clear();
-        self.call_up(&mut rings);
         if rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
     }
 
-    /// Brings what is kept into play where the fill ring runs low; says whether the kernel has frames that have not come back.
+    /// Brings what is kept into play where the fill ring runs low. Whether the kernel had taken frames that have not come back.
     pub(super) fn reinforce(&self) -> bool {
         let Some(mut rings) = self.try_rings() else { return true };
-        self.call_up(&mut rings);
-        self.level(&mut rings.fill).lie < IN_TURN.min(self.frames)
+        let lie = self.lie(&mut rings.fill);
+        self.call_up(&mut rings, lie);
+        self.missing(lie) > 0
     }
 
     /// The frames that were used last come first.
-    fn call_up(&self, rings: &mut Rings) {
-        let level = self.level(&mut rings.fill);
-        if level.lie < IN_TURN / 2 && !rings.reserve.is_empty() {
-            let kept = rings.reserve.len().saturating_sub(level.room);
+    fn call_up(&self, rings: &mut Rings, lie: usize) {
+        if lie < IN_TURN / 2 && !rings.reserve.is_empty() {
+            let kept = rings.reserve.len().saturating_sub(self.missing(lie));
             self.give(&mut rings.fill, rings.reserve.get(kept..).unwrap_or_default());
             rings.reserve.truncate(kept);
         }
     }
 
-    /// How full the fill ring is. The kernel hands a frame over before it says that its slot is free again, so there may be less room than
-    /// frames for a moment; and the ring takes a batch whole or not at all.
-    fn level(&self, fill: &mut FillQueue) -> Level {
-        let free = fill.nb_free(u32::MAX) as usize;
-        let lie = self.frames.saturating_sub(free);
-        Level { lie, room: IN_TURN.saturating_sub(lie).min(free) }
+    /// How many frames lie in the fill ring. The kernel hands a frame over before it says that its slot is free again, so there may seem to
+    /// be more for a moment; and the ring takes a batch whole or not at all.
+    fn lie(&self, fill: &mut FillQueue) -> usize {
+        self.frames.saturating_sub(fill.nb_free(u32::MAX) as usize)
+    }
+
+    /// How many more should lie there than so many. There is room for them: the ring has a slot for every frame.
+    fn missing(&self, lie: usize) -> usize {
+        IN_TURN.min(self.frames).saturating_sub(lie)
     }
 
     /// Gives frames to the kernel, no more than there is room for.
