@@ -163,12 +163,12 @@ impl Home {
         if rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
     }
 
-    /// Brings what is kept into play where the fill ring runs low. Whether the kernel had taken frames that have not come back.
-    pub(super) fn reinforce(&self) -> bool {
-        let Some(mut rings) = self.try_rings() else { return true };
-        let lie = self.lie(&mut rings.fill);
-        self.call_up(&mut rings, lie);
-        self.missing(lie) > 0
+    /// Brings what is kept into play where the fill ring runs low.
+    pub(super) fn reinforce(&self) {
+        if let Some(mut rings) = self.try_rings() {
+            let lie = self.lie(&mut rings.fill);
+            self.call_up(&mut rings, lie);
+        }
     }
 
     /// The frames that were used last come first.

@@ -9,10 +9,9 @@ use super::home::Home;
 use crate::error::{Error, Result};
 use crate::sys;
 
-/// How often it looks while frames come: at four million a second, half of what lies in a fill ring lasts as long.
+/// How often it looks, also while nothing comes: the first frames may find the worker asleep. At four million a second, half of what lies in a fill ring lasts
+/// as long.
 const EVERY: Duration = Duration::from_micros(500);
-/// And while none come: the worker that the first ones wake refills, too.
-const AT_REST: Duration = Duration::from_millis(5);
 
 /// A thread that looks after the homes of all queues, as long as this is there.
 #[derive(Debug)]
@@ -30,9 +29,8 @@ impl Keeper {
             sys::leave_first_cpus(workers);
             sys::take_short_turns();
             while !stopped.load(Ordering::Relaxed) {
-                // All of them, whatever the first one says.
-                let busy = homes.iter().filter(|home| home.reinforce()).count() > 0;
-                park_timeout(if busy { EVERY } else { AT_REST });
+                homes.iter().for_each(|home| home.reinforce());
+                park_timeout(EVERY);
             }
         };
         let thread = Builder::new().name("keeper".to_owned()).spawn(body);
