@@ -9,8 +9,8 @@ use super::home::Home;
 use crate::error::{Error, Result};
 use crate::sys;
 
-/// How often it looks, also while nothing comes: the first frames may find the worker asleep. At four million a second, half of what lies in a fill ring lasts
-/// as long.
+/// How often it looks, also while nothing comes: the first frames may find the worker asleep. At four million a second, half of what lies
+/// in a fill ring lasts as long.
 const EVERY: Duration = Duration::from_micros(500);
 
 /// A thread that looks after the homes of all queues, as long as this is there.
