@@ -50,10 +50,11 @@
 //! files. Each worker has one socket on every queue, so a shard is right whatever the NIC's own hashing does.
 //!
 //! The sockets of a queue share its memory and its fill ring. Any worker may refill, by trying a lock that is held for one batch and
-//! never waited for; a ring that one worker owned would run empty while that worker slept. Of the frames, few are in play, so that they are
-//! used again while the processor's caches know them; the rest is a reserve that whoever refills calls up, and a thread that looks twice a
-//! millisecond, for a worker that is kept from its processor. A worker shows the frames of several queues in the order of the kernel
-//! program's time stamps, so that a reply never overtakes its call through a queue that is drained sooner.
+//! never waited for; a ring that one worker owned would run empty while that worker slept. While much comes, few of the frames are in play,
+//! so that they are used again while the processor's caches know them; the rest is a reserve that whoever refills calls up, and, for a
+//! worker that is kept from its processor, a thread that looks twice a millisecond. At rest all are in play, and the thread sleeps. A worker
+//! shows the frames of several queues in the order of the kernel program's time stamps, so that a reply never overtakes its call through a
+//! queue that is drained sooner.
 //! AF_PACKET fans out by a hash of its own: what counts is that a pair of addresses has one worker.
 //!
 //! # Expected connections

@@ -1,6 +1,7 @@
 //! Frames through a real wire: what one end sends comes out of the live sources at the other end, whole, once and in order.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -302,11 +303,18 @@ fn no_frame_of_the_umem_is_ever_lost() {
     }
 }
 
-/// Of a deep ring only a few thousand frames are in play at first: the others come into play without the worker.
+/// After a while in which nothing came, all frames of a deep ring are in play; while much comes, only a few thousand are, and the others come
+/// into play without the worker.
 #[test]
 fn what_a_worker_sleeps_through_waits_for_it() {
     let Some(mut tap) = Tap::new(1, 1, 32_768) else { return };
-    let load = Load { count: 20_000, pairs: 64, window: 0 };
+    sleep_through(&mut tap, Load { count: 30_000, pairs: 64, window: 0 });
+    let load = Load { count: 40_000, pairs: 64, window: 256 };
+    assert_all_came(&play(&mut tap.grid.sources, &tap.sender, load), load);
+    sleep_through(&mut tap, Load { count: 20_000, pairs: 64, window: 0 });
+}
+
+fn sleep_through(tap: &mut Tap, load: Load) {
     for number in 0..load.count {
         tap.sender.send(&Datagram::nth(number, load.pairs).frame()).expect("the wire takes a frame");
         if number % 256 == 0 {
@@ -318,6 +326,36 @@ fn what_a_worker_sleeps_through_waits_for_it() {
     while source.drain(&mut each(|frame, _| seen.frame(&frame, load.pairs, (0, 1)))) > 0 {}
     assert_eq!(source.losses(), Losses::default());
     assert_all_came(&[seen], load);
+}
+
+/// What looks after the rings need not look where nothing comes.
+#[test]
+fn nobody_is_awake_where_nothing_comes() {
+    let Some(mut tap) = Tap::new(1, 1, 32_768) else { return };
+    let load = Load { count: 40_000, pairs: 64, window: 256 };
+    play(&mut tap.grid.sources, &tap.sender, load);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = turns_of_keepers();
+        thread::sleep(Duration::from_millis(300));
+        let after = turns_of_keepers();
+        if before.iter().any(|(thread, turns)| *turns > 0 && after.get(thread) == Some(turns)) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it looks on: {before:?}, then {after:?}");
+    }
+}
+
+/// How often each thread that looks after rings has given its processor back. Other tests have some, too.
+fn turns_of_keepers() -> HashMap<String, u64> {
+    let threads = fs::read_dir("/proc/self/task").expect("this process has threads").flatten();
+    let turns = threads.filter_map(|thread| {
+        let name = fs::read_to_string(thread.path().join("comm")).ok()?;
+        let status = fs::read_to_string(thread.path().join("status")).ok()?;
+        let turns = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        (name.trim() == "keeper").then_some((thread.file_name().into_string().ok()?, turns.trim().parse().ok()?))
+    });
+    turns.collect()
 }
 
 #[test]
@@ -471,7 +509,7 @@ fn the_private_wire_carries_from_the_first_frame_on() {
     for round in 0..20 {
         let wire = PrivateWire::new(&host).expect("root may make a wire");
         lab.sender(&wire.cloned_to.name).send(&Datagram::nth(0, 1).frame()).expect("the wire takes a frame");
-        let table = std::fs::read_to_string("/proc/thread-self/net/dev").expect("the kernel tells");
+        let table = fs::read_to_string("/proc/thread-self/net/dev").expect("the kernel tells");
         let line = table.lines().find(|line| line.contains(&wire.cloned_to.name)).expect("its line");
         // Its name, eight columns of what it received, then bytes and packets that it has sent.
         assert_eq!(line.split_whitespace().nth(10), Some("1"), "round {round}: {line}");

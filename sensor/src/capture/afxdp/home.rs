@@ -11,6 +11,7 @@ use portreeve_ebpf::Metadata;
 use xsk_rs::config::{BindFlags, FrameSize, Interface as DeviceName, LibxdpFlags, QueueSize, SocketConfig, UmemConfig};
 use xsk_rs::{CompQueue, FillQueue, FrameDesc, RxQueue, Socket, TxQueue, Umem};
 
+use super::keeper::Bell;
 use crate::sys;
 
 /// Room that frames leave in front of what XDP keeps free: the metadata then begin a cache line, and the first headers lie in it too.
@@ -19,8 +20,8 @@ pub(super) const HEADROOM: u32 = Metadata::SIZE as u32;
 /// end, which a processor foresees.
 const BEGINNING: usize = 256;
 
-/// Frames that lie in the fill ring as long as the workers keep up. The kernel takes the one that has lain there longest: so few are used
-/// again while they are still in the processor's caches, and their pages in its table of pages. The others are a reserve.
+/// Frames that lie in the fill ring while much comes and the workers keep up. The kernel takes the one that has lain there longest: so few
+/// are used again while they are still in the processor's caches, and their pages in its table of pages. The others are a reserve.
 const IN_TURN: usize = 4096;
 
 /// Size of the transmit and completion rings: nothing is sent.
@@ -52,11 +53,13 @@ impl Layout {
 /// Any worker may refill, one at a time: the lock is only ever tried, and held for one batch. A worker that finds it taken keeps its
 /// frames and tries again after its next batch, so nobody waits; and no worker depends on another being awake to refill for it. What frames
 /// are kept back for is a worker that has fallen behind, or is kept from its processor: whoever refills brings them into play, and if nobody
-/// does, a [`Keeper`](super::keeper::Keeper).
+/// does, a [`Keeper`](super::keeper::Keeper). At rest all of them lie in the fill ring, and nobody has to.
 #[derive(Debug)]
 pub(super) struct Home {
     umem: Umem,
     rings: Mutex<Rings>,
+    /// Wakes the keeper.
+    pub bell: Bell,
     frames: usize,
     frame_size: usize,
     ownership: Ownership,
@@ -68,6 +71,8 @@ struct Rings {
     fill: FillQueue,
     /// What is kept back.
     reserve: Vec<FrameDesc>,
+    /// Frames that have come back since the keeper looked.
+    returned: usize,
     _completion: CompQueue,
 }
 
@@ -94,24 +99,20 @@ impl Home {
     pub(super) fn open(device: &DeviceName, queue: u32, layout: Layout) -> io::Result<(Self, Queues)> {
         let config = umem_config(layout).map_err(io::Error::other)?;
         let frames = NonZeroU32::new(layout.frames).ok_or(io::ErrorKind::InvalidInput)?;
-        let (umem, mut free) = Umem::new(config, frames, layout.huge_pages).map_err(|why| cause(&why))?;
+        let (umem, free) = Umem::new(config, frames, layout.huge_pages).map_err(|why| cause(&why))?;
         let (queues, rings) = bind(&umem, device, queue, layout)?;
         let Some((fill, completion)) = rings else {
             return Err(io::Error::other("the first socket of a queue came without a fill ring"));
         };
         let home = Home {
             umem,
-            rings: Mutex::new(Rings {
-                fill,
-                reserve: Vec::with_capacity(layout.frames as usize),
-                _completion: completion,
-            }),
+            rings: Mutex::new(Rings { fill, reserve: free, returned: 0, _completion: completion }),
+            bell: Bell::default(),
             frames: layout.frames as usize,
             frame_size: layout.frame_size as usize,
             ownership: Ownership::all_with_user(layout.frames),
         };
-        home.refill(&mut free);
-        debug_assert!(free.is_empty(), "nobody else refills yet");
+        while !home.lay_out() {}
         Ok((home, queues))
     }
 
@@ -158,26 +159,42 @@ impl Home {
         let (kept, given) = held.split_at(held.len().saturating_sub(self.missing(lie)));
         self.give(&mut rings.fill, given);
         rings.reserve.extend(kept);
+        rings.returned = rings.returned.saturating_add(held.len());
         self.call_up(&mut rings, lie.saturating_add(given.len()));
+        if rings.reserve.len() >= IN_TURN {
+            self.bell.ring();
+        }
         held.clear();
         if rings.fill.needs_wakeup() { Refill::Wake } else { Refill::Done }
     }
 
-    /// Brings what is kept into play where the fill ring runs low.
-    pub(super) fn reinforce(&self) {
-        if let Some(mut rings) = self.try_rings() {
-            let lie = self.lie(&mut rings.fill);
-            self.call_up(&mut rings, lie);
+    /// Brings what is kept into play where the fill ring runs low. Returns how many frames have come back since the last time.
+    pub(super) fn reinforce(&self) -> usize {
+        let Some(mut rings) = self.try_rings() else { return 0 };
+        let lie = self.lie(&mut rings.fill);
+        self.call_up(&mut rings, lie);
+        std::mem::take(&mut rings.returned)
+    }
+
+    /// Brings a part of what is kept into play, because little comes. Returns whether nothing is kept any more.
+    pub(super) fn lay_out(&self) -> bool {
+        let Some(mut rings) = self.try_rings() else { return false };
+        let room = self.frames.saturating_sub(self.lie(&mut rings.fill));
+        self.bring(&mut rings, room.min(IN_TURN));
+        rings.reserve.is_empty()
+    }
+
+    fn call_up(&self, rings: &mut Rings, lie: usize) {
+        if lie < IN_TURN / 2 {
+            self.bring(rings, self.missing(lie));
         }
     }
 
-    /// The frames that were used last come first.
-    fn call_up(&self, rings: &mut Rings, lie: usize) {
-        if lie < IN_TURN / 2 && !rings.reserve.is_empty() {
-            let kept = rings.reserve.len().saturating_sub(self.missing(lie));
-            self.give(&mut rings.fill, rings.reserve.get(kept..).unwrap_or_default());
-            rings.reserve.truncate(kept);
-        }
+    /// Brings so many of the frames that are kept into play: those that were used last.
+    fn bring(&self, rings: &mut Rings, count: usize) {
+        let kept = rings.reserve.len().saturating_sub(count);
+        self.give(&mut rings.fill, rings.reserve.get(kept..).unwrap_or_default());
+        rings.reserve.truncate(kept);
     }
 
     /// How many frames lie in the fill ring. The kernel hands a frame over before it says that its slot is free again, so there may seem to
