@@ -13,21 +13,6 @@ use nix::sys::time::TimeValLike;
 pub const TSHARK: &str = "tshark -n -r {file} -T fields -e frame.time_epoch -e ip.src -e ip.dst -e portmap.prog -e ftp.request.command \
                           -e ftp.response.code -e telnet.data -e rlogin.data -e ssh.protocol";
 
-/// Refuses a command whose program is not installed.
-///
-/// # Errors
-/// It is not, or there is no `{file}` for it to read.
-pub fn refuse_missing(command: &str) -> Result<()> {
-    ensure!(command.contains("{file}"), "`{command}` reads no file: write {{file}} where its name belongs");
-    let program = command.split_whitespace().next().unwrap_or_default();
-    let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status()?.success();
-    ensure!(
-        found,
-        "{program} is not installed: install it (apt-get install {program}), or name another by --peer-command"
-    );
-    Ok(())
-}
-
 /// How long the command and what it starts are on processors, reading this file. What it prints goes nowhere.
 ///
 /// # Errors

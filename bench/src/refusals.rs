@@ -1,5 +1,7 @@
 //! What is looked at before anything is measured: each obstacle is told in a sentence that says what to do about it.
 
+use std::process::Command;
+
 use anyhow::{Result, bail, ensure};
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
@@ -36,6 +38,21 @@ pub fn refuse_machine() -> Result<()> {
         processors >= 2,
         "this process may use {processors} processor, and the generator and the sensor need one each: give the machine two, or widen the \
          affinity (taskset -c 0,1)"
+    );
+    Ok(())
+}
+
+/// Refuses a peer's command that does not say where `place` belongs, or whose program is not installed.
+///
+/// # Errors
+/// One of them is so.
+pub fn refuse_peer(command: &str, place: &str) -> Result<()> {
+    ensure!(command.contains(place), "--peer-command `{command}` has no {place}: write that where the name belongs");
+    let program = command.split_whitespace().next().unwrap_or_default();
+    let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status()?.success();
+    ensure!(
+        found,
+        "{program} is not installed: install it (apt-get install {program}), or name another by --peer-command"
     );
     Ok(())
 }
@@ -110,4 +127,21 @@ fn refuse_without_xdp(interface: &Interface) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_cannot_be_started_is_refused_before_anything_is_measured() {
+        let refusal = |command| refuse_peer(command, "{interface}").map_err(|why| why.to_string());
+        assert_eq!(refusal("sh -c 'sleep 1' {interface}"), Ok(()));
+        let blind = "--peer-command `sh` has no {interface}: write that where the name belongs".to_owned();
+        assert_eq!(refusal("sh"), Err(blind));
+        assert!(
+            refusal("no-such-sensor -i {interface}")
+                .is_err_and(|why| why.starts_with("no-such-sensor is not installed: "))
+        );
+    }
 }

@@ -105,6 +105,7 @@ fn run(cli: &Cli) -> Result<()> {
 
 fn measure(cli: &Cli) -> Result<Report> {
     refusals::refuse_machine()?;
+    cli.peer_command.iter().try_for_each(|command| refusals::refuse_peer(command, "{interface}"))?;
     let loads = match &cli.replay {
         Some(file) => vec![capture::read(file)?],
         None => chosen(&cli.load)?,

@@ -16,7 +16,7 @@ use portreeve::sys::cpu_time;
 use portreeve_bench::file_peer::{self, TSHARK};
 use portreeve_bench::keystrokes;
 use portreeve_bench::lookups::{self, Flows};
-use portreeve_bench::{program, threads};
+use portreeve_bench::{program, refusals, threads};
 
 /// As the sensor itself has it: the records cross from one thread to another.
 #[global_allocator]
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     let peer = cli.peer_command.as_deref().or_else(|| cli.tshark.then_some(TSHARK));
     if let Some(command) = peer {
-        file_peer::refuse_missing(command)?;
+        refusals::refuse_peer(command, "{file}")?;
         return cli.captures.iter().try_for_each(|capture| beside_peer(command, capture));
     }
     println!(
