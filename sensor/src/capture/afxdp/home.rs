@@ -95,7 +95,7 @@ pub(super) struct Queues {
 }
 
 impl Home {
-    /// Makes the memory, binds the first socket to `queue` and gives the kernel frames to begin with.
+    /// Makes the memory, binds the first socket to `queue` and gives the kernel all frames.
     pub(super) fn open(device: &DeviceName, queue: u32, layout: Layout) -> io::Result<(Self, Queues)> {
         let config = umem_config(layout).map_err(io::Error::other)?;
         let frames = NonZeroU32::new(layout.frames).ok_or(io::ErrorKind::InvalidInput)?;
