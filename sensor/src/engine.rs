@@ -10,6 +10,8 @@ use std::sync::atomic::AtomicBool;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crossbeam::sync::WaitGroup;
+
 pub use live::run;
 pub use replay::read;
 
@@ -17,7 +19,7 @@ use crate::capture::{Losses, Source};
 use crate::collector::{Collected, Collector, Order};
 use crate::config::{PortTable, Settings, Steering};
 use crate::error::{Error, Result};
-use crate::event::EventStream;
+use crate::event::{EventStream, Handler};
 use crate::flow::shard::Shard;
 use crate::outbox::{WhenFull, outbox};
 use crate::policy::{Policy, neighbours};
@@ -55,36 +57,50 @@ struct Finished<S> {
     took: Took,
 }
 
-/// How the threads are run.
-#[derive(Clone, Copy)]
-struct Manner {
-    when_full: WhenFull,
-    order: Order,
-    /// Whether connections may be terminated: a recording's are long over.
-    responds: bool,
-    /// Whether each worker is pinned to a processor of its own.
-    pinned: bool,
+/// Who sets the pace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// The wire: what comes while a worker is late is lost, and connections can still be terminated.
+    Live,
+    /// A recording, which can wait.
+    Replay,
 }
 
 impl Manner {
+    fn when_full(self) -> WhenFull {
+        match self {
+            Manner::Live => WhenFull::Drop,
+            Manner::Replay => WhenFull::Wait,
+        }
+    }
+
+    fn order(self) -> Order {
+        match self {
+            Manner::Live => Order::Arrival,
+            Manner::Replay => Order::PacketTime,
+        }
+    }
+
     /// Slots of an outbox. A live worker needs them all in a burst; a replay waits, and fares best with a queue that stays in the cache.
     fn slots(self, wanted: usize) -> usize {
-        match self.when_full {
-            WhenFull::Drop => wanted,
-            WhenFull::Wait => wanted.min(4096),
+        match self {
+            Manner::Live => wanted,
+            Manner::Replay => wanted.min(4096),
         }
     }
 }
 
-/// Starts one worker per source, and the collector.
+/// Starts one worker per source, and the collector. When it returns, all of them are ready for frames.
 fn start<S>(settings: &Arc<Settings>, sources: Vec<S>, manner: Manner, stop: &Arc<AtomicBool>) -> Result<Running<S>>
 where
     S: Source + Send + 'static,
 {
     let (since, cpu_before) = (Instant::now(), sys::cpu_time());
+    sys::keep_freed_memory();
     let ports = PortTable::new(settings)?;
-    let mut collector = Collector::new(settings, manner.order)?;
-    if manner.order == Order::Arrival {
+    let live = manner == Manner::Live;
+    let mut collector = Collector::new(settings, manner.order())?;
+    if live {
         collector.measure_delays(Arc::clone(stop));
     }
     let (mut workers, mut stats) = (Vec::new(), Vec::new());
@@ -94,7 +110,7 @@ where
     for (source, neighbours) in sources.into_iter().zip(neighbours(of as usize)) {
         let requests = requests.next();
         let counted = Arc::new(WorkerStats::default());
-        let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full, Arc::clone(&counted));
+        let (outbox, inbox) = outbox(manner.slots(settings.output.queue), manner.when_full(), Arc::clone(&counted));
         collector.listen_to(inbox);
         let told = settings.output.events.is_some().then(|| outbox.clone());
         let tracer = Tracer::new(&settings.record, &outbox);
@@ -109,24 +125,35 @@ where
         stats.push(Arc::clone(&counted));
         prepared.push(Worker { source, shard, stats: counted });
     }
-    let collector = collector.start(if manner.pinned { prepared.len() } else { 0 })?;
-    for (number, worker) in prepared.into_iter().enumerate() {
-        let stop = Arc::clone(stop);
+    let collector = collector.start(if live { prepared.len() } else { 0 })?;
+    let all_ready = WaitGroup::new();
+    for (number, mut worker) in prepared.into_iter().enumerate() {
+        let (stop, ready) = (Arc::clone(stop), all_ready.clone());
         let body = move || {
-            if manner.pinned && sys::pin_to_cpu(number).is_err() {
-                tracing::warn!("worker {number} has no processor of its own: it runs wherever there is one");
+            if live {
+                settle_in(number, &mut worker);
             }
+            drop(ready);
             worker.run(&stop)
         };
         let thread = Builder::new().name(format!("worker-{number}")).spawn(body);
         workers.push(thread.map_err(|why| Error::new(format!("start worker {number}"), why))?);
     }
+    all_ready.wait();
     Ok(Running { workers, collector, stats, since, cpu_before })
+}
+
+/// Gives a worker its processor, and from there its memory, which so is the nearest: both before the first frame.
+fn settle_in<S, H: Handler>(number: usize, worker: &mut Worker<S, H>) {
+    if sys::pin_to_cpu(number).is_err() {
+        tracing::warn!("worker {number} has no processor of its own: it runs wherever there is one");
+    }
+    worker.shard.take_memory();
 }
 
 /// Starts the thread that resets connections, if they are terminated at all: what each worker asks it by.
 fn respond(settings: &Settings, manner: Manner, workers: usize, collector: &mut Collector) -> Result<Vec<Requests>> {
-    if !manner.responds || !settings.terminates() {
+    if manner == Manner::Replay || !settings.terminates() {
         return Ok(Vec::new());
     }
     let (outbox, inbox) = outbox(settings.limits.responses_waiting, WhenFull::Drop, Arc::default());

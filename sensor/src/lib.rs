@@ -110,7 +110,7 @@
 //! |---|---|
 //! | [`keyed`] | the hash of every table of the worker whose keys come from the wire: a multiplication per word, and no chosen collisions |
 //! | the index of connections | a line of memory per look, or two; its size is fixed at the start, and it is never swept or grown |
-//! | a connection | 384 bytes in its slot, six lines of memory: the first three have what every packet needs. TCP's state (240) and a long session's analyzer are beside it. What is to expire is fetched ahead |
+//! | a connection | 384 bytes in its slot, six lines of memory: the first three have what every packet needs. TCP's state (240) and a long session's analyzer are beside it. What is to expire is fetched ahead. Live, a worker takes the memory of its slots before the first frame: a page at its first use takes microseconds, a large one a millisecond |
 //! | a deadline | nothing while packets put it off: the earliest that was foreseen stays in the wheel, and is computed again when it comes |
 //! | what is [`spare`] | one pointer, and nothing beside it until it is needed: calls that wait, bytes that are kept back, FINs, options |
 //! | an idle session | of FTP less than 1 KiB, everything added up: slot and index 420, TCP 240, analyzer 160, policy 200 |

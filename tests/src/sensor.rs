@@ -1,5 +1,6 @@
 //! The real binary as a child process: started, watched, stopped, killed, and its logs made comparable between runs.
 
+use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,14 @@ impl Sensor {
     /// Waits until it says that it is watching: everything is attached by then, however long the kernel took to verify it.
     pub fn wait_until_watching(&mut self) {
         self.wait_until("it was watching", |sensor| sensor.errors().contains("watching"));
+    }
+
+    /// Memory that it has in use now.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says");
+        let kib = line.split_ascii_whitespace().next().expect("a number");
+        kib.parse::<u64>().expect("a number") * 1024
     }
 
     fn wait_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {

@@ -78,6 +78,18 @@ fn a_thousand_conversations_meet_their_worker_on_one_queue() {
     assert!(records >= 1000 / 16 && 0 < p50 && p50 <= p99 && p99 <= max && max < 60_000_000, "{}", summary["delay"]);
 }
 
+/// Else the first burst meets pages that have to be found first.
+#[test]
+fn the_memory_of_all_connections_is_there_before_the_first_frame() {
+    let Some((lab, _folder)) = lab() else { return };
+    lab.wire("play0", "tap0", 1);
+    let mut sensor = Sensor::start("tap0", &["--workers", "2", "--set", "limits.connections=500000"]);
+    sensor.wait_until_watching();
+    let (memory, needed) = (sensor.resident_bytes(), 2 * 500_000 * 384);
+    assert!(memory > needed, "{memory} bytes are resident, {needed} of connections");
+    sensor.stop();
+}
+
 #[test]
 fn a_killed_sensor_leaves_nothing_and_starts_again() {
     let Some((lab, _folder)) = lab() else { return };

@@ -11,13 +11,11 @@ use super::{Ended, Finished, Manner, Running, ledger};
 use crate::capture::kernel_gate::KernelGate;
 use crate::capture::plan::Plan;
 use crate::capture::{Gate, Source, afpacket, afxdp};
-use crate::collector::Order;
 use crate::config::{CaptureMode, CaptureSource, Settings};
 use crate::error::{Error, Result};
 use crate::host::PrivateWire;
 use crate::kernel::{Attached, Kernel, Program};
 use crate::nic::Interface;
-use crate::outbox::WhenFull;
 use crate::summary::{Capture, Ledger, Summary};
 
 /// How often a live run looks whether it is over.
@@ -25,8 +23,6 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long the last clones may take to the tapped end at most, and how often a run looks whether they are there.
 const CLONES_ARRIVE: Duration = Duration::from_secs(1);
 const CLONES_LOOK: Duration = Duration::from_millis(2);
-
-const LIVE: Manner = Manner { when_full: WhenFull::Drop, order: Order::Arrival, responds: true, pinned: true };
 
 /// Watches an interface until `stop` is set, `limit` is over, or the interface has vanished.
 ///
@@ -100,7 +96,7 @@ impl Live {
             kernel.set_socket(slot, socket)?;
         }
         let (granted, stop_workers) = (grid.running, Arc::new(AtomicBool::new(false)));
-        let running = super::start(settings, grid.sources, LIVE, &stop_workers)?;
+        let running = super::start(settings, grid.sources, Manner::Live, &stop_workers)?;
         let attached = kernel.attach_xdp(&tapped.name, settings.capture.generic).and_then(|attached| {
             let cloning = if wire.is_some() { kernel.attach_tcx(&interface.name) } else { Ok(()) };
             cloning.map(|()| attached)
@@ -121,7 +117,7 @@ impl Live {
         let plan = Plan::new(settings, 1, self.workers())?;
         let afpacket::Capture { sources, intake } = afpacket::open(interface, &settings.capture, &plan)?;
         let stop_workers = Arc::new(AtomicBool::new(false));
-        let running = super::start(settings, sources, LIVE, &stop_workers)?;
+        let running = super::start(settings, sources, Manner::Live, &stop_workers)?;
         tracing::info!("watching {} (AF_PACKET, {} workers)", interface.name, self.workers());
         self.wait(&running, || {});
         intake.shut();

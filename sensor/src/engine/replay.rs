@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Ended, Manner, ledger};
 use crate::capture::plan::Plan;
 use crate::capture::{Losses, pcap};
-use crate::collector::Order;
 use crate::config::Settings;
 use crate::error::Result;
-use crate::outbox::WhenFull;
 use crate::summary::{Capture, Ledger, Summary};
 
 /// Analyses capture files. Nothing is lost for want of speed: a file can wait.
@@ -22,8 +20,7 @@ pub fn read(settings: Settings, files: &[PathBuf], progress: bool, stop: &Arc<At
     let workers = u32::try_from(settings.workers.max(1)).unwrap_or(u32::MAX);
     let plan = Plan::new(&settings, 1, workers)?;
     let capture = pcap::open(files, &plan, &pcap::Settings { progress })?;
-    let manner = Manner { when_full: WhenFull::Wait, order: Order::PacketTime, responds: false, pinned: false };
-    let finished = super::start(&settings, capture.sources, manner, stop)?.join()?;
+    let finished = super::start(&settings, capture.sources, Manner::Replay, stop)?.join()?;
 
     let mut ledger = Ledger::default();
     let counts = ledger::of_filters(finished.sources.iter().map(pcap::FileSource::filter_counters));

@@ -115,6 +115,12 @@ impl<H: Handler> Shard<H> {
         self
     }
 
+    /// Takes the memory of its connections now, from what is nearest to the processor that this runs on, and not little by little while
+    /// frames wait: a page that is written to for the first time can take longer than the sockets have room for.
+    pub fn take_memory(&mut self) {
+        self.table.take_memory();
+    }
+
     /// Whatever handles the events.
     pub fn handler(&mut self) -> &mut H {
         &mut self.handler

@@ -62,6 +62,11 @@ impl<C: Entry> Table<C> {
         }
     }
 
+    /// Takes the memory of all slots that were not used yet.
+    pub fn take_memory(&mut self) {
+        sys::populate(self.slots.spare_capacity_mut());
+    }
+
     /// Hashes a key; both orientations of a connection hash alike.
     #[inline]
     pub fn hash(&self, key: &FlowKey) -> u64 {
