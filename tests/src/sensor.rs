@@ -141,7 +141,7 @@ impl Sensor {
 
     /// What it has said so far.
     fn errors(&self) -> String {
-        std::fs::read_to_string(self.said.path()).unwrap_or_default()
+        fs::read_to_string(self.said.path()).unwrap_or_default()
     }
 }
 
@@ -173,14 +173,14 @@ pub fn read_in(logs: &Path, file: &Path, options: &[&str]) -> Logs {
 
 /// Asserts that bytes which have to stay secret are in no file of a folder, and in no file's name.
 pub fn assert_nowhere(folder: &Path, secrets: &[&str]) {
-    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             assert_nowhere(&path, secrets);
             continue;
         }
         let name = path.as_os_str().as_encoded_bytes();
-        let bytes = std::fs::read(&path).expect("the file can be read");
+        let bytes = fs::read(&path).expect("the file can be read");
         for secret in secrets {
             let found = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found(&bytes) && !found(name), "{}: a password is in it", path.display());

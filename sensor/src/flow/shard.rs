@@ -18,6 +18,7 @@ use crate::event::Handler;
 use crate::packet::{self, Body, Fragment, Ip, Packet, Reason, Refused};
 use crate::respond::Requests;
 use crate::stats::WorkerStats;
+use crate::sys;
 use crate::time::Timestamp;
 use crate::trace::Tracer;
 
@@ -27,6 +28,10 @@ const LOOK_EVERY: u64 = 100_000_000;
 const NEAR: usize = 4;
 /// And how many ahead, what it keeps elsewhere.
 const NEXT: usize = 2;
+
+/// Bytes for each connection that [`Shard::take_memory`] takes for what is kept beside its slot: TCP's state, or an analyzer. Most of those
+/// that fill a table have neither.
+const BESIDE_SLOT: usize = 256;
 
 /// Lends a connection what it needs; a macro, so that the table stays free to be borrowed beside it.
 macro_rules! shared {
@@ -116,9 +121,10 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Takes the memory of its connections now, from what is nearest to the processor that this runs on, and not little by little while
-    /// frames wait: a page that is written to for the first time can take longer than the sockets have room for.
+    /// frames wait: pages that are written to for the first time can take longer than the sockets have room for.
     pub fn take_memory(&mut self) {
         self.table.take_memory();
+        sys::stock_allocator(self.settings.limits.connections.saturating_mul(BESIDE_SLOT));
     }
 
     /// Whatever handles the events.

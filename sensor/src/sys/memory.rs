@@ -56,6 +56,11 @@ pub fn keep_freed_memory() {
     unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, -1) };
 }
 
+/// Has the allocator fetch so many bytes, pages and all, for what it will be asked for later. See [`keep_freed_memory`].
+pub fn stock_allocator(bytes: usize) {
+    populate(Vec::<u8>::with_capacity(bytes).spare_capacity_mut());
+}
+
 fn advise<T>(memory: &mut [MaybeUninit<T>], advice: libc::c_int) {
     const PAGE: usize = 4096;
     let bytes = memory.as_mut_ptr_range();
