@@ -130,10 +130,10 @@ where
     for (number, mut worker) in prepared.into_iter().enumerate() {
         let (stop, ready) = (Arc::clone(stop), all_ready.clone());
         let body = move || {
-            if live {
-                settle_in(number, &mut worker);
+            match manner {
+                Manner::Live => settle_in(number, &mut worker, ready),
+                Manner::Replay => drop(ready),
             }
-            drop(ready);
             worker.run(&stop)
         };
         let thread = Builder::new().name(format!("worker-{number}")).spawn(body);
@@ -144,11 +144,14 @@ where
 }
 
 /// Gives a worker its processor, and from there its memory, which so is the nearest: both before the first frame.
-fn settle_in<S, H: Handler>(number: usize, worker: &mut Worker<S, H>) {
+fn settle_in<S, H: Handler>(number: usize, worker: &mut Worker<S, H>, ready: WaitGroup) {
     if sys::pin_to_cpu(number).is_err() {
         tracing::warn!("worker {number} has no processor of its own: it runs wherever there is one");
     }
-    worker.shard.take_memory();
+    let stock = worker.shard.take_memory();
+    // Freed before, it would be what the next worker is given.
+    ready.wait();
+    drop(stock);
 }
 
 /// Starts the thread that resets connections, if they are terminated at all: what each worker asks it by.

@@ -121,10 +121,12 @@ impl<H: Handler> Shard<H> {
     }
 
     /// Takes the memory of its connections now, from what is nearest to the processor that this runs on, and not little by little while
-    /// frames wait: pages that are written to for the first time can take longer than the sockets have room for.
-    pub fn take_memory(&mut self) {
+    /// frames wait: pages that are written to for the first time can take longer than the sockets have room for. Returns what is to be
+    /// freed when all workers have done so, and is there then for whatever is kept beside the slots.
+    #[must_use]
+    pub fn take_memory(&mut self) -> Vec<u8> {
         self.table.take_memory();
-        sys::stock_allocator(self.settings.limits.connections.saturating_mul(BESIDE_SLOT));
+        sys::stock(self.settings.limits.connections.saturating_mul(BESIDE_SLOT))
     }
 
     /// Whatever handles the events.

@@ -56,9 +56,11 @@ pub fn keep_freed_memory() {
     unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, -1) };
 }
 
-/// Has the allocator fetch so many bytes, pages and all, for what it will be asked for later. See [`keep_freed_memory`].
-pub fn stock_allocator(bytes: usize) {
-    populate(Vec::<u8>::with_capacity(bytes).spare_capacity_mut());
+/// So many bytes, pages and all. When they are freed, the allocator has them for what it is asked for later: see [`keep_freed_memory`].
+pub fn stock(bytes: usize) -> Vec<u8> {
+    let mut stock = Vec::with_capacity(bytes);
+    populate(stock.spare_capacity_mut());
+    stock
 }
 
 fn advise<T>(memory: &mut [MaybeUninit<T>], advice: libc::c_int) {
