@@ -19,7 +19,7 @@ use crate::capture::{Losses, Source};
 use crate::collector::{Collected, Collector, Order};
 use crate::config::{PortTable, Settings, Steering};
 use crate::error::{Error, Result};
-use crate::event::{EventStream, Handler};
+use crate::event::EventStream;
 use crate::flow::shard::Shard;
 use crate::outbox::{WhenFull, outbox};
 use crate::policy::{Policy, neighbours};
@@ -126,14 +126,19 @@ where
         prepared.push(Worker { source, shard, stats: counted });
     }
     let collector = collector.start(if live { prepared.len() } else { 0 })?;
+    let takes_memory = live && has_memory_for(settings, prepared.len());
     let all_ready = WaitGroup::new();
     for (number, mut worker) in prepared.into_iter().enumerate() {
         let (stop, ready) = (Arc::clone(stop), all_ready.clone());
         let body = move || {
-            match manner {
-                Manner::Live => settle_in(number, &mut worker, ready),
-                Manner::Replay => drop(ready),
+            // First its processor: memory is taken from what is nearest to it.
+            if live {
+                pin(number);
             }
+            let stock = takes_memory.then(|| worker.shard.take_memory());
+            // Freed before, it would be what the next worker is given.
+            ready.wait();
+            drop(stock);
             worker.run(&stop)
         };
         let thread = Builder::new().name(format!("worker-{number}")).spawn(body);
@@ -143,15 +148,24 @@ where
     Ok(Running { workers, collector, stats, since, cpu_before })
 }
 
-/// Gives a worker its processor, and from there its memory, which so is the nearest: both before the first frame.
-fn settle_in<S, H: Handler>(number: usize, worker: &mut Worker<S, H>, ready: WaitGroup) {
-    if sys::pin_to_cpu(number).is_err() {
-        tracing::warn!("worker {number} has no processor of its own: it runs wherever there is one");
+fn pin(worker: usize) {
+    if sys::pin_to_cpu(worker).is_err() {
+        tracing::warn!("worker {worker} has no processor of its own: it runs wherever there is one");
     }
-    let stock = worker.shard.take_memory();
-    // Freed before, it would be what the next worker is given.
-    ready.wait();
-    drop(stock);
+}
+
+/// Whether workers can take the memory of their connections before the first frame; else it comes as it is needed.
+fn has_memory_for(settings: &Settings, workers: usize) -> bool {
+    let needed = Shard::<Policy>::memory(&settings.limits).saturating_mul(workers) as u64;
+    let available = sys::available_bytes();
+    let enough = needed <= available / 2;
+    if !enough {
+        let [needed, available] = [needed, available].map(|bytes| bytes >> 20);
+        tracing::warn!(
+            "connections may take {needed} MiB, and {available} are available: lower `limits.connections`, or `workers`"
+        );
+    }
+    enough
 }
 
 /// Starts the thread that resets connections, if they are terminated at all: what each worker asks it by.

@@ -140,7 +140,7 @@ impl Sensor {
     }
 
     /// What it has said so far.
-    fn errors(&self) -> String {
+    pub fn errors(&self) -> String {
         fs::read_to_string(self.said.path()).unwrap_or_default()
     }
 }

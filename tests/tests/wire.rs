@@ -91,6 +91,19 @@ fn the_memory_of_all_connections_is_there_before_the_first_frame() {
 }
 
 #[test]
+fn memory_that_is_not_there_is_not_taken() {
+    let Some((lab, _folder)) = lab() else { return };
+    lab.wire("play0", "tap0", 1);
+    let available = portreeve::sys::available_bytes();
+    let connections = format!("limits.connections={}", available / 640);
+    let mut sensor = Sensor::start("tap0", &["--set", &connections]);
+    sensor.wait_until_watching();
+    assert!(sensor.errors().contains("are available: lower `limits.connections`"), "{}", sensor.errors());
+    assert!(sensor.resident_bytes() < available / 4, "{} bytes are resident", sensor.resident_bytes());
+    sensor.stop();
+}
+
+#[test]
 fn a_killed_sensor_leaves_nothing_and_starts_again() {
     let Some((lab, _folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);

@@ -24,8 +24,9 @@ const DATAGRAM: usize = 65_536;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections kept at the same time; the least interesting gives way to the newest. A live worker takes their
-    /// slots at its start, and 256 bytes for each beside it: 160 MiB at the default. Everything else comes as it is needed.
+    /// Connections kept at the same time; the least interesting gives way to the newest. A live worker takes their slots at
+    /// its start, and 256 bytes for each beside it, 160 MiB at the default, if twice as much is available. Everything else comes as it is
+    /// needed.
     pub connections: usize,
     /// Endpoints that the capture filter lets in because somebody was told to connect to them; the quietest gives way. For all workers.
     pub expectations: u32,

@@ -13,6 +13,7 @@ use super::subject::Shared;
 use super::table::{SlotId, Table};
 use super::wheel::Wheel;
 use crate::capture::{Frame, Gate, TOGETHER};
+use crate::config::limits::Limits;
 use crate::config::{DialogueSets, PortTable, Settings, seconds};
 use crate::event::Handler;
 use crate::packet::{self, Body, Fragment, Ip, Packet, Reason, Refused};
@@ -127,6 +128,11 @@ impl<H: Handler> Shard<H> {
     pub fn take_memory(&mut self) -> Vec<u8> {
         self.table.take_memory();
         sys::stock(self.settings.limits.connections.saturating_mul(BESIDE_SLOT))
+    }
+
+    /// Bytes that [`Shard::take_memory`] takes.
+    pub fn memory(limits: &Limits) -> usize {
+        limits.connections.saturating_mul(Table::<Connection>::SLOT + BESIDE_SLOT)
     }
 
     /// Whatever handles the events.

@@ -47,6 +47,9 @@ pub struct Table<C> {
 struct Slot<C>(Option<C>);
 
 impl<C: Entry> Table<C> {
+    /// Bytes of a slot.
+    pub const SLOT: usize = size_of::<Slot<C>>();
+
     /// A table of `capacity` slots. The seed keeps a stranger from choosing keys that collide.
     pub fn new(capacity: usize, seed: u64) -> Self {
         let capacity = capacity.clamp(1, u32::MAX as usize - 1);

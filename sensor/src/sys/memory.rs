@@ -1,6 +1,8 @@
 //! Memory: what is asked for ahead, pages and their size, how much is in use.
 
+use std::fs;
 use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
@@ -41,8 +43,8 @@ pub fn prefer_small_pages<T>(memory: &mut [MaybeUninit<T>]) {
     advise(memory, libc::MADV_NOHUGEPAGE);
 }
 
-/// Lays pages under memory that nothing was written to yet, all at once and near the processor that this runs on (Linux 5.14). Where
-/// there are too few, the rest comes at its first use, as it would have.
+/// Lays pages under memory that nothing was written to yet, all at once and near the processor that this runs on (Linux 5.14). Ask
+/// [`available_bytes`] first: where there are too few, the kernel ends the process.
 pub fn populate<T>(memory: &mut [MaybeUninit<T>]) {
     advise(memory, libc::MADV_POPULATE_WRITE);
 }
@@ -83,11 +85,33 @@ pub fn peak_bytes() -> u64 {
     status_bytes("VmHWM:")
 }
 
+/// Memory that can be taken now without taking it from anybody, in bytes: of the machine, and of the control groups that this process is
+/// in (version 2). As much as there can be, if the kernel does not say.
+pub fn available_bytes() -> u64 {
+    let machine = kib_in("/proc/meminfo", "MemAvailable:").unwrap_or(u64::MAX);
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    machine.min(group.map_or(u64::MAX, |group| room_in_groups(Path::new("/sys/fs/cgroup"), group)))
+}
+
+/// What a control group, and those that it is in, leave of their limits.
+fn room_in_groups(root: &Path, group: &str) -> u64 {
+    let number = |file: PathBuf| fs::read_to_string(file).ok()?.trim_end().parse::<u64>().ok();
+    let room =
+        |group: &Path| Some(number(group.join("memory.max"))?.saturating_sub(number(group.join("memory.current"))?));
+    let group = root.join(group);
+    group.ancestors().take_while(|above| above.starts_with(root)).filter_map(room).min().unwrap_or(u64::MAX)
+}
+
 fn status_bytes(name: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0).saturating_mul(1024)
+    kib_in("/proc/self/status", name).unwrap_or(0)
+}
+
+/// The line of a file that begins with this name, in bytes.
+fn kib_in(file: &str, name: &str) -> Option<u64> {
+    let lines = fs::read_to_string(file).ok()?;
+    let line = lines.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()?.saturating_mul(1024))
 }
 
 /// Lets this process lock as much memory as it may: frame memory is charged to that limit. With CAP_IPC_LOCK there is none; without
@@ -97,5 +121,46 @@ pub fn raise_memlock() {
         && let Ok((_, hard)) = getrlimit(Resource::RLIMIT_MEMLOCK)
     {
         let _ = setrlimit(Resource::RLIMIT_MEMLOCK, hard, hard);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrowest_of_the_groups_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let group = |path: &str, max: &str, current: &str| {
+            let folder = root.path().join(path);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("memory.max"), max).unwrap();
+            fs::write(folder.join("memory.current"), current).unwrap();
+        };
+        let room = || room_in_groups(root.path(), "system.slice/portreeve.service");
+        group("system.slice/portreeve.service", "max\n", "5000\n");
+        assert_eq!(room(), u64::MAX);
+        group("system.slice", "9000\n", "6000\n");
+        assert_eq!(room(), 3000);
+        group("system.slice/portreeve.service", "7000\n", "5000\n");
+        assert_eq!(room(), 2000);
+        group("system.slice/portreeve.service", "7000\n", "8000\n");
+        assert_eq!(room(), 0);
+    }
+
+    #[test]
+    fn no_more_is_available_than_there_is() {
+        let total = kib_in("/proc/meminfo", "MemTotal:").unwrap();
+        assert!((1..=total).contains(&available_bytes()), "{} of {total}", available_bytes());
+    }
+
+    #[test]
+    fn what_was_populated_is_resident() {
+        const BYTES: usize = 256 << 20;
+        let before = resident_bytes();
+        let stock = stock(BYTES);
+        let grown = resident_bytes().saturating_sub(before);
+        assert!(grown > BYTES as u64 / 2, "{grown} of {}", stock.capacity());
     }
 }
