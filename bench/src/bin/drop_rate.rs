@@ -43,7 +43,7 @@ struct Cli {
     /// Send through an AF_XDP socket, where the driver takes no redirected frames
     #[arg(long, requires = "interface")]
     transmit: bool,
-    /// Only these rungs, the sensor's alone for instance; can be given several times
+    /// Only these rungs, the sensor's alone for instance, and a peer whose command is given; can be given several times
     #[arg(long, value_name = "NAME")]
     rung: Vec<String>,
     /// One more rung: a program that listens on `{interface}`, ends on SIGINT and tells what it dropped

@@ -27,6 +27,8 @@ pub use self::xdp_drop::XdpDrop;
 /// When the generator has stopped, what is on its way is taken within this time; sooner, once nothing has come for a moment.
 const SETTLE: Duration = Duration::from_millis(500);
 const QUIET: Duration = Duration::from_millis(30);
+/// The rung of the user's own command.
+const PEER: &str = "peer";
 
 /// One way of taking frames.
 pub trait Rung {
@@ -53,12 +55,11 @@ pub fn ladder(peer_command: Option<&str>, sets: &[String]) -> Result<Vec<Box<dyn
     rungs.push(Box::new(Sensor::full(sets)?));
     rungs.push(Box::new(Sensor::by_af_packet(sets)?));
     rungs.extend(tcpdump().map(|peer| Box::new(peer) as Box<dyn Rung>));
-    rungs
-        .extend(peer_command.map(|command| Box::new(Peer::new("peer", "the given command", command)) as Box<dyn Rung>));
+    rungs.extend(peer_command.map(|command| Box::new(Peer::new(PEER, "the given command", command)) as Box<dyn Rung>));
     Ok(rungs)
 }
 
-/// Those of the rungs that are named; all of them if no name is given.
+/// Those of the rungs that are named, and the peer whose command was given; all of them if no name is given.
 ///
 /// # Errors
 /// There is no rung of a name.
@@ -70,7 +71,7 @@ pub fn only(names: &[String], mut rungs: Vec<Box<dyn Rung>>) -> Result<Vec<Box<d
             Vec::from_iter(rungs.iter().map(|rung| rung.name())).join(", ")
         );
     }
-    rungs.retain(|rung| names.is_empty() || names.iter().any(|name| name == rung.name()));
+    rungs.retain(|rung| names.is_empty() || rung.name() == PEER || names.iter().any(|name| name == rung.name()));
     Ok(rungs)
 }
 
@@ -148,4 +149,23 @@ fn settle(lab: &Lab) -> Result<()> {
 fn cpu_per_frame(sent: &Sent, workers: Option<Duration>) -> Cpu {
     let per_frame = |time: Duration| time.as_nanos() as f64 / sent.frames.max(1) as f64;
     Cpu { generator: per_frame(sent.cpu), workers: workers.map(per_frame) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_whose_command_was_given_is_measured_whatever_else_is_named() {
+        let names = |wanted: &[&str], command| {
+            let wanted: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+            let rungs = only(&wanted, ladder(command, &[]).expect("a ladder")).map_err(|why| why.to_string());
+            rungs.map(|rungs| rungs.iter().map(|rung| rung.name()).collect::<Vec<_>>())
+        };
+        let command = Some("listens {interface}");
+        assert_eq!(names(&["sensor"], command), Ok(vec!["sensor", "peer"]));
+        assert_eq!(names(&["sensor", "peer"], command), Ok(vec!["sensor", "peer"]));
+        assert_eq!(names(&["sensor"], None), Ok(vec!["sensor"]));
+        assert!(names(&["peer"], None).is_err_and(|why| why.starts_with("there is no rung peer; there are xdp-drop,")));
+    }
 }
