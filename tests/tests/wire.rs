@@ -20,6 +20,8 @@ const UNSAMPLED: &str = "weird.sampling_threshold=1000000";
 
 /// Bytes of a payload that a wire carries in one packet, whatever headers and tags are in front of it.
 const LONGEST: usize = 1400;
+/// Bytes of a connection's slot, and what is taken beside it.
+const PER_CONNECTION: u64 = 384 + 256;
 
 #[test]
 fn cases_give_the_same_records_by_af_xdp_and_from_a_file() {
@@ -85,7 +87,7 @@ fn the_memory_of_all_connections_is_there_before_the_first_frame() {
     lab.wire("play0", "tap0", 1);
     let mut sensor = Sensor::start("tap0", &["--workers", "2", "--set", "limits.connections=500000"]);
     sensor.wait_until_watching();
-    let (memory, needed) = (sensor.resident_bytes(), 2 * 500_000 * (384 + 256));
+    let (memory, needed) = (sensor.resident_bytes(), 2 * 500_000 * PER_CONNECTION);
     assert!(memory > needed, "{memory} bytes are resident, {needed} of connections");
     sensor.stop();
 }
@@ -95,7 +97,7 @@ fn memory_that_is_not_there_is_not_taken() {
     let Some((lab, _folder)) = lab() else { return };
     lab.wire("play0", "tap0", 1);
     let available = portreeve::sys::available_bytes();
-    let connections = format!("limits.connections={}", available / 640);
+    let connections = format!("limits.connections={}", available / PER_CONNECTION);
     let mut sensor = Sensor::start("tap0", &["--set", &connections]);
     sensor.wait_until_watching();
     assert!(sensor.errors().contains("are available: lower `limits.connections`"), "{}", sensor.errors());

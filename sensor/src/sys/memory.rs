@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
+/// What the kernel says of the machine's memory.
+const MEMINFO: &str = "/proc/meminfo";
+
 /// Asks the processor for the memory of a value that will be needed soon; does not wait for it.
 #[inline]
 pub fn prefetch<T>(value: &T) {
@@ -88,7 +91,7 @@ pub fn peak_bytes() -> u64 {
 /// Memory that can be taken now without taking it from anybody, in bytes: of the machine, and of the control groups that this process is
 /// in (version 2). As much as there can be, if the kernel does not say.
 pub fn available_bytes() -> u64 {
-    let machine = kib_in("/proc/meminfo", "MemAvailable:").unwrap_or(u64::MAX);
+    let machine = kib_in(MEMINFO, "MemAvailable:").unwrap_or(u64::MAX);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
     machine.min(group.map_or(u64::MAX, |group| room_in_groups(Path::new("/sys/fs/cgroup"), group)))
@@ -103,15 +106,26 @@ fn room_in_groups(root: &Path, group: &str) -> u64 {
     group.ancestors().take_while(|above| above.starts_with(root)).filter_map(room).min().unwrap_or(u64::MAX)
 }
 
+/// Huge pages that nobody has, together in bytes; 0 if the kernel does not say.
+pub fn free_huge_bytes() -> u64 {
+    let pages = number_in(MEMINFO, "HugePages_Free:").unwrap_or(0);
+    pages.saturating_mul(kib_in(MEMINFO, "Hugepagesize:").unwrap_or(0))
+}
+
 fn status_bytes(name: &str) -> u64 {
     kib_in("/proc/self/status", name).unwrap_or(0)
 }
 
-/// The line of a file that begins with this name, in bytes.
+/// The same in bytes, where the file has KiB.
 fn kib_in(file: &str, name: &str) -> Option<u64> {
+    number_in(file, name).map(|kib| kib.saturating_mul(1024))
+}
+
+/// The number in the line of a file that begins with this name.
+fn number_in(file: &str, name: &str) -> Option<u64> {
     let lines = fs::read_to_string(file).ok()?;
     let line = lines.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(line.split_ascii_whitespace().next()?.parse::<u64>().ok()?.saturating_mul(1024))
+    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// Lets this process lock as much memory as it may: frame memory is charged to that limit. With CAP_IPC_LOCK there is none; without
@@ -151,7 +165,7 @@ mod tests {
 
     #[test]
     fn no_more_is_available_than_there_is() {
-        let total = kib_in("/proc/meminfo", "MemTotal:").unwrap();
+        let total = kib_in(MEMINFO, "MemTotal:").unwrap();
         assert!((1..=total).contains(&available_bytes()), "{} of {total}", available_bytes());
     }
 

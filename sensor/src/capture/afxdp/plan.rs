@@ -1,6 +1,5 @@
 //! What to ask of the kernel for a queue, in which order, and what its refusals mean.
 
-use std::fs;
 use std::io;
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use super::home::{HEADROOM, Home, Layout, Queues};
 use crate::config::CaptureSettings;
 use crate::error::{Error, Result};
 use crate::nic::Interface;
-use crate::sys::{raise_memlock, socket_option};
+use crate::sys::{free_huge_bytes, raise_memlock, socket_option};
 
 /// The headroom that the kernel keeps for XDP in every frame.
 const XDP_HEADROOM: u32 = 256;
@@ -142,13 +141,7 @@ fn copied(ring: u32, mtu: u32) -> Layout {
 /// Whether there are enough free huge pages for the frames of all queues.
 fn huge_pages_for(layout: Layout, queues: u32) -> bool {
     let all = layout.bytes().saturating_mul(u64::from(queues));
-    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let value = |name: &str| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
-    };
-    let free = value("HugePages_Free:").unwrap_or(0).saturating_mul(value("Hugepagesize:").unwrap_or(0) << 10);
-    layout.bytes().is_multiple_of(HUGE_PAGE) && free >= all
+    layout.bytes().is_multiple_of(HUGE_PAGE) && free_huge_bytes() >= all
 }
 
 #[cfg(test)]
