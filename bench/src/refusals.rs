@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 use portreeve::nic::Interface;
@@ -48,13 +48,21 @@ pub fn refuse_machine() -> Result<()> {
 /// One of them is so.
 pub fn refuse_peer(command: &str, place: &str) -> Result<()> {
     ensure!(command.contains(place), "--peer-command `{command}` has no {place}: write that where the name belongs");
-    let program = command.split_whitespace().next().unwrap_or_default();
+    let words =
+        shlex::split(command).with_context(|| format!("a quotation in --peer-command `{command}` has no end"))?;
+    let program = words.iter().find(|word| !is_assignment(word)).map_or("", String::as_str);
     let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status()?.success();
     ensure!(
         found,
         "{program} is not installed: install it (apt-get install {program}), or name another by --peer-command"
     );
     Ok(())
+}
+
+/// What a shell puts into the environment of the program that follows: `NAME=value`.
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=')
+        .is_some_and(|(name, _)| name.chars().all(|letter| letter == '_' || letter.is_ascii_alphanumeric()))
 }
 
 /// Two interfaces of this machine that can be measured between. The peer of a veth is known; that of a NIC is the user's to say.
@@ -137,6 +145,10 @@ mod tests {
     fn a_peer_that_cannot_be_started_is_refused_before_anything_is_measured() {
         let refusal = |command| refuse_peer(command, "{interface}").map_err(|why| why.to_string());
         assert_eq!(refusal("sh -c 'sleep 1' {interface}"), Ok(()));
+        for quoted in ["'/bin/sh' {interface}", "LANG=C \"/bin/sh\" {interface}"] {
+            assert_eq!(refusal(quoted), Ok(()), "{quoted}");
+        }
+        assert!(refusal("'sh {interface}").is_err_and(|why| why.ends_with("has no end")));
         let blind = "--peer-command `sh` has no {interface}: write that where the name belongs".to_owned();
         assert_eq!(refusal("sh"), Err(blind));
         assert!(

@@ -113,7 +113,12 @@ impl<'a> Running<'a> {
         while !engine.is_finished() && !works() {
             if begun.elapsed() > PATIENCE {
                 stop.store(true, Ordering::Relaxed);
-                bail!("the sensor did not start within {PATIENCE:?}");
+                bail!(
+                    "the sensor has attached no kernel program to {} within {PATIENCE:?}: it may be of another build (run `cargo xtask \
+                     build-ebpf` and build again), or `portreeve doctor {}` says what is in its way",
+                    lab.far,
+                    lab.far
+                );
             }
             thread::sleep(LOOK);
         }

@@ -31,7 +31,7 @@ pub struct Name {
 const JSON_BYTES: usize = 40;
 
 impl Name {
-    /// A name between `,"` and `":`; made by [`key`] alone.
+    /// A name between `,"` and `":`; made by `key` alone.
     pub const fn new(json: &'static str) -> Self {
         let plain = json.split_at(json.len() - 2).0.split_at(2).1;
         let mut name = Name { plain, json: [0; JSON_BYTES], length: json.len() };
