@@ -21,6 +21,7 @@ fn handing_over(criterion: &mut Criterion<CpuTime>) {
     group.bench_function("push-pop", |bencher| {
         let pass = |message| {
             out.push(message);
+            out.publish();
             black_box(inbox.pop()).into_iter().for_each(|message| inbox.give_back(message));
         };
         bencher.iter_batched(message, pass, BatchSize::SmallInput);

@@ -16,10 +16,15 @@ pub use self::peers::Peers;
 
 use crate::stats::Counter;
 
+/// So many are published together at most.
+const TOGETHER: u64 = 16;
+
 /// What both ends share. Each count is written by one of them, and has a line of memory of its own.
 #[derive(Debug)]
 struct Lane<T> {
     queue: ArrayQueue<T>,
+    /// How many are in the queue since the start, with those that the other end does not touch yet.
+    put: CachePadded<Counter>,
     given: CachePadded<Counter>,
     taken: CachePadded<Counter>,
 }
@@ -42,17 +47,16 @@ pub struct Taker<T> {
 
 /// A lane with room for so many.
 pub fn lane<T>(slots: usize) -> (Giver<T>, Taker<T>) {
-    let lane = Lane { queue: ArrayQueue::new(slots), given: CachePadded::default(), taken: CachePadded::default() };
-    let lane = Arc::new(lane);
+    let [put, given, taken] = Default::default();
+    let lane = Arc::new(Lane { queue: ArrayQueue::new(slots), put, given, taken });
     (Giver { lane: Arc::clone(&lane), taken: Cell::default() }, Taker { lane, given: Cell::default() })
 }
 
 impl<T> Giver<T> {
     /// Whether there is room for so many.
     pub fn has_room(&self, slots: usize) -> bool {
-        let given = self.lane.given.get();
-        let fits =
-            |taken| given.saturating_sub(taken).saturating_add(slots as u64) <= self.lane.queue.capacity() as u64;
+        let put = self.lane.put.get();
+        let fits = |taken| put.saturating_sub(taken).saturating_add(slots as u64) <= self.lane.queue.capacity() as u64;
         if !fits(self.taken.get()) {
             self.taken.set(self.lane.taken.get());
         }
@@ -64,12 +68,31 @@ impl<T> Giver<T> {
     /// # Errors
     /// There is no room for it.
     pub fn give(&self, item: T) -> Result<(), T> {
+        self.put(item)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// The same of one that need not be there at once: it is with others, after a few or by [`Giver::publish`]. For every one alone, both
+    /// ends would take the same lines of memory from each other.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn put(&self, item: T) -> Result<(), T> {
         if !self.has_room(1) {
             return Err(item);
         }
         self.lane.queue.push(item)?;
-        self.lane.given.set(self.lane.given.get().wrapping_add(1));
+        self.lane.put.inc();
+        if self.lane.put.get().wrapping_sub(self.lane.given.get()) >= TOGETHER {
+            self.publish();
+        }
         Ok(())
+    }
+
+    /// All that was put there is there for the other end.
+    pub fn publish(&self) {
+        self.lane.given.set(self.lane.put.get());
     }
 }
 
@@ -99,6 +122,12 @@ impl<T> Taker<T> {
     /// How many there are now.
     pub fn waiting(&self) -> usize {
         usize::try_from(self.lane.given.get().saturating_sub(self.lane.taken.get())).unwrap_or(usize::MAX)
+    }
+}
+
+impl<T> Drop for Giver<T> {
+    fn drop(&mut self) {
+        self.publish();
     }
 }
 
@@ -133,6 +162,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_there_is_there_when_it_is_published() {
+        let (giver, taker) = lane(100);
+        let twin = giver.clone();
+        assert_eq!((giver.put(1), twin.put(2), taker.take(), taker.waiting()), (Ok(()), Ok(()), None, 0));
+        twin.publish();
+        assert_eq!((taker.take(), taker.take(), taker.take()), (Some(1), Some(2), None));
+        (0..TOGETHER).for_each(|number| assert_eq!(giver.put(number), Ok(())));
+        assert_eq!((taker.waiting() as u64, giver.put(7), twin.has_room(84)), (TOGETHER, Ok(()), false));
+        drop(giver);
+        assert_eq!(taker.waiting() as u64, TOGETHER + 1, "whoever goes leaves nothing behind");
+    }
+
+    #[test]
     fn a_clone_knows_what_the_other_did() {
         let (giver, taker) = lane(2);
         let (also_gives, also_takes) = (giver.clone(), taker.clone());
@@ -149,7 +191,8 @@ mod tests {
         let (giver, taker) = lane(1);
         assert!(giver.lane.queue.push(1).is_ok());
         assert_eq!((taker.take(), taker.waiting()), (None, 0), "not given yet");
-        giver.lane.given.set(1);
+        giver.lane.put.set(1);
+        giver.publish();
         assert_eq!(taker.lane.queue.pop(), Some(1));
         assert_eq!((giver.give(2), giver.has_room(1)), (Err(2), false), "not taken yet");
         taker.lane.taken.set(1);

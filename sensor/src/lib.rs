@@ -117,7 +117,7 @@
 //! | a judgement of `check_hot` | once per connection and moment, then a bit of [`flow::Marks`] |
 //! | a memory of policy | one look per event: an index entry, and an entry of at most 256 bytes |
 //! | a text | 37 bytes in place; a longer one is in a buffer of its worker, which goes back there from whatever thread drops it |
-//! | a message to the collector | written once, into a place of 464 bytes that goes through the queue and comes back; words are put together by sinks, names are lent from the settings |
+//! | a message to the collector | written once, into a place of 464 bytes that goes through the queue and comes back. Sixteen become visible together, or what there is once a batch: one at a time, two processors would hand each other the same lines for every one. Words are put together by sinks, names are lent from the settings |
 //! | a line | its connection's columns are put together once, most others are moves of a fixed length |
 //!
 //! # Words

@@ -122,6 +122,7 @@ impl Resetter {
                 let record = self.respond(&request, since.elapsed());
                 self.outbox.push(Message::record(request.at, record));
             }
+            self.outbox.publish();
             if last {
                 break;
             }

@@ -9,7 +9,7 @@ mod threads;
 pub use self::interfaces::{Interfaces, RingSize};
 pub use self::memory::{
     available_bytes, free_huge_bytes, keep_freed_memory, peak_bytes, populate, prefer_huge_pages, prefer_small_pages,
-    prefetch, prefetch_front, prefetch_memory, raise_memlock, resident_bytes, stock,
+    prefetch, prefetch_front, prefetch_memory, prefetch_to_write, raise_memlock, resident_bytes, stock,
 };
 pub use self::sockets::{PacketSocket, bare_xdp_socket, set_socket_option, socket_option};
 pub use self::threads::{cpu_time, leave_first_cpus, pin_to_cpu, take_short_turns};

@@ -294,6 +294,7 @@ impl Handler for Policy {
     }
 
     fn tick(&mut self) {
+        self.outbox.publish();
         let forgotten =
             self.notices.forgotten() + self.weirds.forgotten() + self.portmap.forgotten() + self.contacts.forgotten();
         self.stats.counters.policy_forgotten.set(forgotten);

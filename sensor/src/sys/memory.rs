@@ -34,6 +34,19 @@ pub fn prefetch_memory(start: *const u8, bytes: usize) {
     let _ = (start, bytes);
 }
 
+/// The same of a value that will be written, and that another processor has: no other may have it then.
+#[inline]
+pub fn prefetch_to_write<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..size_of::<T>().div_ceil(64) {
+        let address = std::ptr::from_ref(value).cast::<u8>().wrapping_add(line * 64);
+        // SAFETY: a prefetch is a hint: it reads nothing, and faults at no address. (A processor without this one does nothing.)
+        unsafe { std::arch::asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly)) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// Asks for large pages under memory that nothing was written to yet: a look into it then costs no walk through page tables of its own.
 /// A kernel that has none goes on with small ones.
 pub fn prefer_huge_pages<T>(memory: &mut [MaybeUninit<T>]) {

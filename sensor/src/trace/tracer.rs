@@ -197,7 +197,8 @@ mod tests {
     }
 
     /// The first byte of each packet that was told, and `!` before one after a hole; `.` is the end.
-    fn told(inbox: &Inbox) -> String {
+    fn told(tracer: &Tracer, inbox: &Inbox) -> String {
+        tracer.outbox.publish();
         let mut told = String::new();
         while let Some(message) = inbox.pop() {
             match message.content {
@@ -229,12 +230,12 @@ mod tests {
         let mut conn = crate::analyzers::testing::conn(Transport::Tcp);
         conn.trace = tracer.mark(Some(Service::Telnet));
         talk(&mut tracer, &mut conn, "abcdefgh");
-        assert_eq!(told(&inbox), "");
+        assert_eq!(told(&tracer, &inbox), "");
         conn.verdict |= Verdict::RECORD;
         talk(&mut tracer, &mut conn, "ij");
-        assert_eq!(told(&inbox), "abcdefghij");
+        assert_eq!(told(&tracer, &inbox), "abcdefghij");
         tracer.on_close(&conn);
-        assert_eq!(told(&inbox), ".");
+        assert_eq!(told(&tracer, &inbox), ".");
     }
 
     #[test]
@@ -245,7 +246,7 @@ mod tests {
         talk(&mut tracer, &mut conn, "abcdefghijklmnopqrstuvwxyz");
         conn.verdict |= Verdict::RECORD;
         tracer.on_close(&conn);
-        assert_eq!(told(&inbox), "abcd!klmnopqrstuvwxyz.");
+        assert_eq!(told(&tracer, &inbox), "abcd!klmnopqrstuvwxyz.");
     }
 
     #[test]
@@ -258,7 +259,7 @@ mod tests {
         talk(&mut tracer, &mut conn, "cd");
         conn.verdict |= Verdict::RECORD;
         talk(&mut tracer, &mut conn, "ef");
-        assert_eq!(told(&inbox), "abef");
+        assert_eq!(told(&tracer, &inbox), "abef");
     }
 
     #[test]
@@ -269,6 +270,6 @@ mod tests {
         talk(&mut tracer, &mut conn, "ab");
         conn.verdict |= Verdict::RECORD;
         talk(&mut tracer, &mut conn, "cd");
-        assert_eq!(told(&inbox), "cd");
+        assert_eq!(told(&tracer, &inbox), "cd");
     }
 }

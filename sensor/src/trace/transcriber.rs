@@ -93,10 +93,12 @@ mod tests {
         };
         say(&conn, 1, Direction::FromResp);
         say(&conn, 2, Direction::FromOrig);
+        outbox.publish();
         assert!(inbox.pop().is_none());
         conn.trace.record("SensitiveLogin");
         say(&conn, 3, Direction::FromResp);
         say(&conn, 4, Direction::FromOrig);
+        outbox.publish();
         let mut told = String::new();
         while let Some(Content::Kept(kept)) = inbox.pop().map(|message| message.content) {
             let Kept::Line(line) = *kept else { panic!("{kept:?}") };

@@ -62,6 +62,7 @@ impl Bench {
     /// Notices as `kind: message`, login.log as `login: kind user state`, since the last time.
     fn written(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
+        self.policy.tick();
         while let Some(message) = self.inbox.pop() {
             match message.content {
                 Content::Record(Record::Notice(notice)) => lines.push(told(&notice)),
