@@ -12,7 +12,7 @@ use portreeve_tests::expect::{self, Logs};
 use portreeve_tests::lab::Lab;
 use portreeve_tests::play::{self, Scene};
 use portreeve_tests::sensor::{self, Sensor};
-use portreeve_tests::{inject, pcap, replay};
+use portreeve_tests::{inject, pcap, process, replay};
 use serde_json::Value;
 
 /// Weirds are sampled by name, over all connections: with many cases in one run the order of packets would decide.
@@ -78,6 +78,21 @@ fn a_thousand_conversations_meet_their_worker_on_one_queue() {
     let [records, p50, p99, max] =
         ["records", "p50", "p99", "max"].map(|name| summary["delay"][name].as_u64().unwrap_or_default());
     assert!(records >= 1000 / 16 && 0 < p50 && p50 <= p99 && p99 <= max && max < 60_000_000, "{}", summary["delay"]);
+}
+
+/// A record waits neither for others nor for the end.
+#[test]
+fn what_happens_is_written_while_the_sensor_runs() {
+    let Some((lab, folder)) = lab() else { return };
+    lab.wire("play0", "tap0", 1);
+    let lookup = Case::load(&case::folder().join("portmap/getport-is-answered")).expect("the case");
+    let mut sensor = Sensor::start_in(folder.path(), "tap0", &["--workers", "1"]);
+    sensor.wait_until_watching();
+    inject::send("play0", &lookup.frames(), Duration::from_secs(1)).expect("the frames are sent");
+    process::wait_for("the lookup is in portmap.log", || {
+        std::fs::read_to_string(folder.path().join("portmap.log")).is_ok_and(|log| log.ends_with('\n'))
+    });
+    sensor.stop();
 }
 
 /// Else the first burst meets pages that have to be found first.
