@@ -207,5 +207,8 @@ mod tests {
             }
         }
         assert_eq!((inbox.offered(), inbox.lost(), inbox.waiting()), (300, 0, 0));
+        drop(inbox);
+        let places = outbox.places.back.waiting();
+        assert!((1..=32).contains(&places), "{places} places for 300 messages, of which three were there together");
     }
 }
