@@ -91,8 +91,8 @@
 //! 5. Each outside library has one door: aya and aya-log [`kernel`], xsk-rs [`capture::afxdp`], etherparse [`packet`], clap [`cli`],
 //!    regex-automata and regex-syntax [`config::sets`]; and the formats of the logs have one, [`record::sinks`].
 //! 6. A panic in an analyzer costs one connection: it is caught, counted, and the worker lives.
-//! 7. Start: sockets and their map first, then the workers, which wait for each other's memory, the kernel program last. Stop: detach first, drain, close the connections with their
-//!    reason, close the sockets last ([`engine`]).
+//! 7. Start: sockets and their map first, then the workers, which wait for each other's memory, the kernel program last. Stop: detach
+//!    first, drain, close the connections with their reason, close the sockets last ([`engine`]).
 //! 8. The same capture and settings give the same logs: offline or live, one worker or many, however a stream was cut into segments.
 //!    Timers are exact in packet time: an event that a timer raises carries its deadline, not the moment at which somebody looked.
 //!    Four holes are known, all between shards: the manual's silence about a client's further calls to walld is kept per worker; so is how

@@ -114,7 +114,7 @@ impl<'a> Running<'a> {
             if begun.elapsed() > PATIENCE {
                 stop.store(true, Ordering::Relaxed);
                 bail!(
-                    "the sensor has attached no kernel program to {} within {PATIENCE:?}: it may be of another build (run `cargo xtask \
+                    "the sensor has not begun to listen on {} within {PATIENCE:?}: its kernel program may be of another build (run `cargo xtask \
                      build-ebpf` and build again), or `portreeve doctor {}` says what is in its way",
                     lab.far,
                     lab.far
